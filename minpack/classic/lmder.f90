@@ -1,0 +1,92 @@
+module minpack_lmder
+   !! MINPACK's `lmder`: least squares with the user's Jacobian.
+   use, intrinsic :: iso_c_binding, only: c_double, c_int
+   use minpack_callbacks, only: lmder_fcn, print_now
+   use minpack_enorm, only: enorm
+   use minpack_factorise, only: factorise
+   use minpack_info, only: info_improper
+   use minpack_kinds, only: ik
+   use minpack_step
+   implicit none (type, external)
+   private
+   public :: lmder
+
+contains
+
+   subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, &
+                    nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmder_")
+      !! The argument list of the MINPACK-1 User Guide (ANL-80-74), so that this and the original
+      !! can stand in for each other at link time. INFO may also be 9: see `minpack_info`.
+      procedure(lmder_fcn) :: fcn
+      integer(c_int), intent(in) :: m
+      integer(c_int), intent(in) :: n
+      real(c_double), intent(inout) :: x(n)
+      real(c_double), intent(inout) :: fvec(m)
+      integer(c_int), intent(in) :: ldfjac
+      real(c_double), intent(inout) :: fjac(ldfjac, n)
+      real(c_double), intent(in) :: ftol
+      real(c_double), intent(in) :: xtol
+      real(c_double), intent(in) :: gtol
+      integer(c_int), intent(in) :: maxfev
+      real(c_double), intent(inout) :: diag(n)
+      integer(c_int), intent(in) :: mode
+      real(c_double), intent(in) :: factor
+      integer(c_int), intent(in) :: nprint
+      integer(c_int), intent(out) :: info
+      integer(c_int), intent(out) :: nfev
+      integer(c_int), intent(out) :: njev
+      integer(c_int), intent(inout) :: ipvt(n)
+      real(c_double), intent(inout) :: qtf(n)
+      real(c_double), intent(inout) :: wa1(n)  !! p
+      real(c_double), intent(inout) :: wa2(n)  !! trial point
+      real(c_double), intent(inout) :: wa3(n)  !! acnorm
+      real(c_double), intent(inout) :: wa4(m)  !! residual at the trial point
+      type(lm_state) :: state
+      integer(c_int) :: iflag
+      integer(ik) :: rows, columns
+
+      info = info_improper
+      nfev = 0
+      njev = 0
+      if (m < n .or. ldfjac < m) return
+      rows = int(m, ik)
+      columns = int(n, ik)
+      iflag = 0
+      state = lm_state(ftol=ftol, xtol=xtol, gtol=gtol, factor=factor, maxfev=int(maxfev, ik), &
+                       mode=mode)
+
+      do while (iflag >= 0)
+         call lm_step(state, columns, x, wa2, fjac, int(ldfjac, ik), ipvt, qtf, wa3, diag, wa1, wa4)
+         if (state%accepted /= 0) fvec = wa4
+         select case (state%request)
+         case (request_residual)
+            iflag = 1
+            call fcn(m, n, wa2, wa4, fjac, ldfjac, iflag)
+            state%nfev = state%nfev + 1
+            state%fnorm_trial = enorm(rows, wa4)
+         case (request_jacobian)
+            if (print_now(state%iteration, nprint)) then
+               iflag = 0
+               call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
+               if (iflag < 0) exit
+            end if
+            iflag = 2
+            call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
+            state%njev = state%njev + 1
+            if (iflag < 0) exit
+            call factorise(rows, columns, fjac, int(ldfjac, ik), fvec, ipvt, qtf, wa3, wa1, wa2, &
+                           wa4)
+         case default
+            exit
+         end select
+      end do
+
+      info = state%info
+      if (iflag < 0) info = iflag
+      nfev = int(state%nfev)
+      njev = int(state%njev)
+      iflag = 0
+      if (nprint > 0) call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
+   end subroutine lmder
+
+end module minpack_lmder

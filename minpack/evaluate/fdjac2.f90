@@ -1,0 +1,33 @@
+module minpack_fdjac2
+   !! Forward differences for the Jacobian, a column at a time, so that whoever evaluates F keeps
+   !! control between two columns: x(j) + h, then column j from what came back.
+   use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+   use minpack_kinds, only: epsmch
+   implicit none (type, external)
+   private
+   public :: difference_step, difference_column
+
+contains
+
+   pure function difference_step(x_j, epsfcn) result(h) bind(c, name="pyminpack_difference_step")
+      !! √max(epsfcn, ε) |x_j|, or the root itself where x_j = 0: it balances the truncation error of
+      !! the difference, of order h, against the error `epsfcn` of F, divided by h.
+      real(c_double), intent(in), value :: x_j
+      real(c_double), intent(in), value :: epsfcn  !! relative error of F
+      real(c_double) :: h
+
+      h = sqrt(max(epsfcn, epsmch))
+      if (abs(x_j) > 0.0_c_double) h = h*abs(x_j)
+   end function difference_step
+
+   pure subroutine difference_column(m, fvec, h, column) bind(c, name="pyminpack_difference_column")
+      !! column := (column - fvec)/h.
+      integer(c_int64_t), intent(in), value :: m
+      real(c_double), intent(in) :: fvec(m)  !! F(x)
+      real(c_double), intent(in), value :: h
+      real(c_double), intent(inout) :: column(m)  !! in: F(x + h e_j)
+
+      column = (column - fvec)/h
+   end subroutine difference_column
+
+end module minpack_fdjac2

@@ -1,0 +1,124 @@
+module minpack_qrfac
+   !! Householder QR with column pivoting, in place: the classic factor step.
+   use minpack_dot, only: dot
+   use minpack_enorm, only: enorm
+   use minpack_kinds, only: epsmch, ik, wp
+   implicit none (type, external)
+   private
+   public :: qrfac
+
+   real(wp), parameter :: norm_trust = 0.05_wp
+      !! A downdated column norm is recomputed once 0.05 (norm/reference)² sinks to epsmch: by then
+      !! cancellation has eaten its digits (ANL-80-74; analysed by Drmač & Bujanović, ACM TOMS 35
+      !! (2008), 12).
+
+contains
+
+   pure subroutine qrfac(m, n, a, lda, f, ipvt, acnorm, rdiag, reference)
+      !! A P = Q R, |R_11| ≥ |R_22| ≥ …, and f := Qᵀ f, for m ≥ n.
+      !!
+      !! Reflector j is I - v vᵀ/v_1 with v = a/σ + e_1, σ = ±‖a‖ of the sign of a_1: v_1 lies in
+      !! [1, 2], so neither v nor the division by v_1 can over- or underflow.
+      integer(ik), intent(in) :: m
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: lda
+      real(wp), intent(inout) :: a(lda, n)
+         !! in: A; out: upper triangle R, below its diagonal the tails of the reflectors
+      real(wp), intent(inout) :: f(m)  !! in: f; out: Qᵀ f
+      integer, intent(out) :: ipvt(n)  !! column j of A P is column ipvt(j) of A
+      real(wp), intent(out) :: acnorm(n)  !! ‖A e_j‖, in the order of A
+      real(wp), intent(out) :: rdiag(n)  !! work: norms of what remains of the columns
+      real(wp), intent(out) :: reference(n)  !! work: each norm when it was last computed afresh
+      real(wp) :: sigma, head
+      integer(ik) :: j, k, rows
+
+      do j = 1, n
+         acnorm(j) = enorm(m, a(:, j))
+         ipvt(j) = int(j)
+      end do
+      rdiag = acnorm
+      reference = acnorm
+
+      do j = 1, n
+         call pivot(m, n, a, lda, j, ipvt, rdiag, reference)
+         rows = m - j + 1
+         sigma = enorm(rows, a(j:, j))
+         if (.not. sigma > 0.0_wp) then  ! zero column; a NaN was seen in acnorm
+            a(j, j) = 0.0_wp
+            cycle
+         end if
+         sigma = sign(sigma, a(j, j))
+         a(j:m, j) = a(j:m, j)/sigma
+         head = a(j, j) + 1.0_wp
+         a(j, j) = head
+         do k = j + 1, n
+            call reflect(rows, a(j:, j), a(j:, k))
+            if (rdiag(k) > 0.0_wp) then
+               call downdate(rows - 1, a(j, k), a(min(j + 1, m):, k), rdiag(k), reference(k))
+            end if
+         end do
+         call reflect(rows, a(j:, j), f(j:))
+         a(j, j) = -sigma
+      end do
+   end subroutine qrfac
+
+   pure subroutine pivot(m, n, a, lda, j, ipvt, rdiag, reference)
+      !! Bring the column with the largest remaining norm to place j.
+      integer(ik), intent(in) :: m
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: lda
+      real(wp), intent(inout) :: a(lda, n)
+      integer(ik), intent(in) :: j
+      integer, intent(inout) :: ipvt(n)
+      real(wp), intent(inout) :: rdiag(n)
+      real(wp), intent(inout) :: reference(n)
+      integer(ik) :: i, k, largest
+      integer :: column
+      real(wp) :: swap
+
+      largest = j
+      do k = j + 1, n
+         if (rdiag(k) > rdiag(largest)) largest = k
+      end do
+      if (largest == j) return
+      do i = 1, m
+         swap = a(i, j)
+         a(i, j) = a(i, largest)
+         a(i, largest) = swap
+      end do
+      rdiag(largest) = rdiag(j)
+      reference(largest) = reference(j)
+      column = ipvt(j)
+      ipvt(j) = ipvt(largest)
+      ipvt(largest) = column
+   end subroutine pivot
+
+   pure subroutine reflect(rows, v, y)
+      !! y := (I - v vᵀ/v_1) y.
+      integer(ik), intent(in) :: rows
+      real(wp), intent(in) :: v(rows)
+      real(wp), intent(inout) :: y(rows)
+      real(wp) :: coefficient
+
+      coefficient = dot(rows, v, y)/v(1)
+      y = y - coefficient*v
+   end subroutine reflect
+
+   pure subroutine downdate(rows, head, tail, norm, reference)
+      !! Norm of a column without its first entry, from the norm with it where that is accurate.
+      integer(ik), intent(in) :: rows  !! of the tail; 0 after the last row
+      real(wp), intent(in) :: head  !! the entry that leaves
+      real(wp), intent(in) :: tail(rows)
+      real(wp), intent(inout) :: norm
+      real(wp), intent(inout) :: reference
+      real(wp) :: cosine
+
+      cosine = head/norm
+      norm = norm*sqrt(max(0.0_wp, 1.0_wp - cosine**2))
+      if (norm_trust*(norm/reference)**2 <= epsmch) then
+         norm = enorm(rows, tail)
+         reference = norm
+      end if
+   end subroutine downdate
+
+end module minpack_qrfac

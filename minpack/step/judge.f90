@@ -1,0 +1,56 @@
+module minpack_judge
+   !! Judge a trial step from the norm of its residuals: all that the step core learns of f(x + p).
+   use minpack_kinds, only: wp
+   implicit none (type, external)
+   private
+   public :: judge
+
+   ! Thresholds on ratio = actual/predicted reduction (Moré 1978, algorithm 7.1).
+   real(wp), parameter :: ratio_accept = 1.0e-4_wp
+   real(wp), parameter :: ratio_shrink = 0.25_wp
+   real(wp), parameter :: ratio_grow = 0.75_wp
+   real(wp), parameter :: shrink_least = 0.1_wp
+   real(wp), parameter :: shrink_most = 0.5_wp
+   real(wp), parameter :: much_worse = 0.1_wp
+      !! ‖f₊‖ ≥ 10 ‖f‖: the model is worthless there, its parabola too.
+
+contains
+
+   pure subroutine judge(fnorm, fnorm_trial, pnorm, prered, dirder, delta, par, actred, ratio, &
+                         accepted)
+      !! On return `delta` and `par` are those of the next trial, whether or not this one is accepted.
+      real(wp), intent(in) :: fnorm  !! ‖f(x)‖ > 0
+      real(wp), intent(in) :: fnorm_trial  !! ‖f(x + p)‖; NaN or +Inf where f has no value
+      real(wp), intent(in) :: pnorm  !! ‖D p‖
+      real(wp), intent(in) :: prered
+      real(wp), intent(in) :: dirder
+      real(wp), intent(inout) :: delta
+      real(wp), intent(inout) :: par
+      real(wp), intent(out) :: actred  !! 1 - (‖f₊‖/‖f‖)², or -1
+      real(wp), intent(out) :: ratio
+      logical, intent(out) :: accepted
+      real(wp) :: shrink
+      logical :: comparable
+
+      ! False for NaN too: a trial without a value is the worst possible one.
+      comparable = much_worse*fnorm_trial < fnorm
+      actred = -1.0_wp
+      if (comparable) actred = 1.0_wp - (fnorm_trial/fnorm)**2
+      ratio = 0.0_wp
+      if (prered > 0.0_wp) ratio = actred/prered
+
+      if (ratio <= ratio_shrink) then
+         ! The minimum of the parabola through both sums of squares and the slope at x.
+         shrink = shrink_most
+         if (actred < 0.0_wp) shrink = 0.5_wp*dirder/(dirder + 0.5_wp*actred)
+         if (.not. comparable .or. shrink < shrink_least) shrink = shrink_least
+         delta = shrink*min(delta, pnorm/shrink_least)
+         par = par/shrink
+      else if (.not. par > 0.0_wp .or. ratio >= ratio_grow) then
+         delta = pnorm/shrink_most
+         par = shrink_most*par
+      end if
+      accepted = ratio >= ratio_accept
+   end subroutine judge
+
+end module minpack_judge

@@ -1,0 +1,147 @@
+module minpack_lmpar
+   !! The Levenberg–Marquardt parameter (Moré 1978, section 5): `par` ≥ 0 with ‖D z‖ ≈ delta for z
+   !! minimising ‖[J; √par D] z - [f; 0]‖, by a safeguarded Newton iteration on the secular function
+   !! φ(par) = ‖D z(par)‖ - delta.
+   use minpack_dot, only: dot
+   use minpack_enorm, only: enorm
+   use minpack_kinds, only: dwarf, ik, wp
+   use minpack_qrsolv, only: qrsolv, solve_damped_transposed
+   use minpack_triangular, only: solve_upper, solve_upper_transposed
+   implicit none (type, external)
+   private
+   public :: lmpar
+
+   real(wp), parameter :: delta_tolerance = 0.1_wp  !! |φ| ≤ 0.1 delta is near enough
+   real(wp), parameter :: par_floor = 1.0e-3_wp  !! of the upper bound, where par would start at 0
+   integer, parameter :: max_iterations = 10
+
+contains
+
+   pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, z, dz_norm, sdiag, work1, work2)
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, *)
+         !! upper triangle: R of J P = Q R, kept; strict lower triangle: overwritten
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: diag(n)  !! D, in the order of the variables, > 0
+      real(wp), intent(in) :: qtb(n)  !! first n of Qᵀ f
+      real(wp), intent(in) :: delta  !! > 0
+      real(wp), intent(inout) :: par  !! in: a guess; out: the parameter
+      real(wp), intent(out) :: z(n)
+      real(wp), intent(out) :: dz_norm  !! ‖D z‖
+      real(wp), intent(out) :: sdiag(n)  !! work
+      real(wp), intent(out) :: work1(n)
+      real(wp), intent(out) :: work2(n)
+      real(wp) :: phi, phi_previous, slope, lower, upper, gradient_norm
+      integer(ik) :: rank
+      integer :: iteration
+
+      call gauss_newton(n, r, ldr, ipvt, qtb, rank, z, work1)
+      work2 = diag*z
+      dz_norm = enorm(n, work2)
+      phi = dz_norm - delta
+      if (phi <= delta_tolerance*delta) then
+         par = 0.0_wp
+         return
+      end if
+
+      ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R, φ(0) is
+      ! the limit of nothing and bounds nothing.
+      lower = 0.0_wp
+      if (rank == n) then
+         call normalised(n, ipvt, diag, work2, dz_norm, work1)
+         call solve_upper_transposed(n, r, ldr, work1)
+         slope = enorm(n, work1)
+         lower = ((phi/delta)/slope)/slope
+      end if
+      call scaled_gradient(n, r, ldr, ipvt, diag, qtb, work1)
+      gradient_norm = enorm(n, work1)
+      upper = gradient_norm/delta
+      if (.not. upper > 0.0_wp) upper = dwarf/min(delta, delta_tolerance)
+
+      par = min(max(par, lower), upper)
+      if (.not. par > 0.0_wp) par = gradient_norm/dz_norm
+
+      do iteration = 1, max_iterations
+         if (.not. par > 0.0_wp) par = max(dwarf, par_floor*upper)
+         work1 = sqrt(par)*diag
+         call qrsolv(n, r, ldr, ipvt, work1, qtb, z, sdiag, work2)
+         work2 = diag*z
+         dz_norm = enorm(n, work2)
+         phi_previous = phi
+         phi = dz_norm - delta
+
+         ! The second condition: par is as good as zero and φ(0) < 0 is only approached.
+         if (abs(phi) <= delta_tolerance*delta &
+             .or. (lower <= 0.0_wp .and. phi <= phi_previous .and. phi_previous < 0.0_wp) &
+             .or. iteration == max_iterations) return
+
+         call normalised(n, ipvt, diag, work2, dz_norm, work1)
+         call solve_damped_transposed(n, r, ldr, sdiag, work1)
+         slope = enorm(n, work1)
+         if (phi > 0.0_wp) then
+            lower = max(lower, par)
+         else if (phi < 0.0_wp) then
+            upper = min(upper, par)
+         end if
+         par = max(lower, par + ((phi/delta)/slope)/slope)
+      end do
+   end subroutine lmpar
+
+   pure subroutine gauss_newton(n, r, ldr, ipvt, qtb, rank, z, work)
+      !! z = P [R⁻¹ qtb], zero for the components past the first zero on R's diagonal.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, *)
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: qtb(n)
+      integer(ik), intent(out) :: rank
+      real(wp), intent(out) :: z(n)
+      real(wp), intent(out) :: work(n)
+      integer(ik) :: j
+
+      rank = 0
+      do while (rank < n)
+         if (.not. abs(r(rank + 1, rank + 1)) > 0.0_wp) exit
+         rank = rank + 1
+      end do
+      work(1:rank) = qtb(1:rank)
+      work(rank + 1:n) = 0.0_wp
+      call solve_upper(rank, r, ldr, work)
+      do j = 1, n
+         z(ipvt(j)) = work(j)
+      end do
+   end subroutine gauss_newton
+
+   pure subroutine normalised(n, ipvt, diag, dz, dz_norm, w)
+      !! w = Pᵀ D (D z/‖D z‖): with it φ' = -‖D z‖ ‖S⁻ᵀ w‖², and at par = 0 R in the place of S.
+      integer(ik), intent(in) :: n
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(in) :: dz(n)
+      real(wp), intent(in) :: dz_norm
+      real(wp), intent(out) :: w(n)
+      integer(ik) :: j
+
+      do j = 1, n
+         w(j) = diag(ipvt(j))*(dz(ipvt(j))/dz_norm)
+      end do
+   end subroutine normalised
+
+   pure subroutine scaled_gradient(n, r, ldr, ipvt, diag, qtb, g)
+      !! g = Pᵀ D⁻¹ Jᵀ f = Pᵀ D⁻¹ P Rᵀ qtb.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, *)
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(in) :: qtb(n)
+      real(wp), intent(out) :: g(n)
+      integer(ik) :: j
+
+      do j = 1, n
+         g(j) = dot(j, r(:, j), qtb)/diag(ipvt(j))
+      end do
+   end subroutine scaled_gradient
+
+end module minpack_lmpar

@@ -1,0 +1,45 @@
+module minpack_propose
+   !! Propose a step from the linear model of the residual.
+   use minpack_enorm, only: enorm
+   use minpack_kinds, only: ik, wp
+   use minpack_lmpar, only: lmpar
+   use minpack_triangular, only: times_upper
+   implicit none (type, external)
+   private
+   public :: propose
+
+contains
+
+   pure subroutine propose(n, r, ldr, ipvt, diag, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
+                           work1, work2, work3)
+      !! p minimises ‖f + J p‖ within ‖D p‖ ≤ delta, roughly; `prered` and `dirder` are what the model
+      !! promises: with t₁ = ‖J p‖/‖f‖ and t₂ = √par ‖D p‖/‖f‖ the relative reduction of the sum
+      !! of squares t₁² + 2 t₂², and half its derivative along p, -(t₁² + t₂²) (Moré 1978, section 4).
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, *)  !! strict lower triangle: work
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(in) :: qtf(n)
+      real(wp), intent(in) :: fnorm  !! > 0
+      real(wp), intent(in) :: delta
+      real(wp), intent(inout) :: par
+      real(wp), intent(out) :: p(n)
+      real(wp), intent(out) :: pnorm  !! ‖D p‖
+      real(wp), intent(out) :: prered
+      real(wp), intent(out) :: dirder
+      real(wp), intent(out) :: work1(n)
+      real(wp), intent(out) :: work2(n)
+      real(wp), intent(out) :: work3(n)
+      real(wp) :: linear, damping
+
+      call lmpar(n, r, ldr, ipvt, diag, qtf, delta, par, p, pnorm, work1, work2, work3)
+      p = -p
+      call times_upper(n, r, ldr, ipvt, p, work1)
+      linear = enorm(n, work1)/fnorm
+      damping = sqrt(par)*pnorm/fnorm
+      prered = linear**2 + 2.0_wp*damping**2
+      dirder = -(linear**2 + damping**2)
+   end subroutine propose
+
+end module minpack_propose

@@ -1,0 +1,126 @@
+module minpack_qrsolv
+   !! The damped least-squares problem of the Levenberg–Marquardt step, from R alone.
+   use minpack_dot, only: dot
+   use minpack_kinds, only: ik, wp
+   implicit none (type, external)
+   private
+   public :: qrsolv, solve_damped_transposed
+
+contains
+
+   pure subroutine qrsolv(n, r, ldr, ipvt, d, qtb, z, sdiag, rhs)
+      !! z minimises ‖[R Pᵀ; D] z - [qtb; 0]‖ (Moré 1978, section 3).
+      !!
+      !! Givens rotations turn [R; Pᵀ D P] into [S; 0], S upper triangular with
+      !! Pᵀ (JᵀJ + D²) P = SᵀS. S is built transposed in the strict lower triangle of r, so that a
+      !! rotation runs down a column and R survives in the upper triangle.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, *)
+         !! upper triangle: R, kept; strict lower triangle: out, that of Sᵀ
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: d(n)  !! diagonal of D, ≥ 0, in the order of the variables
+      real(wp), intent(in) :: qtb(n)
+      real(wp), intent(out) :: z(n)  !! until it gets the solution: the row of D on its way out
+      real(wp), intent(out) :: sdiag(n)  !! diagonal of S
+      real(wp), intent(out) :: rhs(n)  !! work: qtb under the same rotations
+      real(wp) :: carried
+      integer(ik) :: i, j, k
+
+      do j = 1, n
+         sdiag(j) = r(j, j)
+         do i = j + 1, n
+            r(i, j) = r(j, i)
+         end do
+      end do
+      rhs = qtb
+
+      do j = 1, n
+         if (.not. d(ipvt(j)) > 0.0_wp) cycle
+         z(j) = d(ipvt(j))
+         z(j + 1:n) = 0.0_wp
+         carried = 0.0_wp
+         do k = j, n
+            if (abs(z(k)) > 0.0_wp) then
+               call rotate(n - k, sdiag(k), z(k), r(min(k + 1, n):n, k), z(min(k + 1, n):n), &
+                           rhs(k), carried)
+            end if
+         end do
+      end do
+
+      call solve_damped(n, r, ldr, sdiag, rhs)
+      do j = 1, n
+         z(ipvt(j)) = rhs(j)
+      end do
+   end subroutine qrsolv
+
+   pure subroutine rotate(tail, s, d, s_tail, d_tail, rhs, carried)
+      !! The rotation that annihilates d against s, applied to the rest of both rows.
+      integer(ik), intent(in) :: tail
+      real(wp), intent(inout) :: s
+      real(wp), intent(in) :: d  !! /= 0
+      real(wp), intent(inout) :: s_tail(tail)
+      real(wp), intent(inout) :: d_tail(tail)
+      real(wp), intent(inout) :: rhs
+      real(wp), intent(inout) :: carried
+      real(wp) :: cosine, sine, ratio, old
+      integer(ik) :: i
+
+      if (abs(s) < abs(d)) then  ! the smaller over the larger: no overflow in the square
+         ratio = s/d
+         sine = 1.0_wp/sqrt(1.0_wp + ratio**2)
+         cosine = sine*ratio
+      else
+         ratio = d/s
+         cosine = 1.0_wp/sqrt(1.0_wp + ratio**2)
+         sine = cosine*ratio
+      end if
+      s = cosine*s + sine*d
+      old = rhs
+      rhs = cosine*old + sine*carried
+      carried = cosine*carried - sine*old
+      do i = 1, tail
+         old = s_tail(i)
+         s_tail(i) = cosine*old + sine*d_tail(i)
+         d_tail(i) = cosine*d_tail(i) - sine*old
+      end do
+   end subroutine rotate
+
+   pure subroutine solve_damped(n, r, ldr, sdiag, b)
+      !! b := S⁻¹ b; where S is singular, the components from its first zero on are zero.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: sdiag(n)
+      real(wp), intent(inout) :: b(n)
+      integer(ik) :: j, rank
+
+      rank = 0
+      do while (rank < n)
+         if (.not. abs(sdiag(rank + 1)) > 0.0_wp) exit
+         rank = rank + 1
+      end do
+      b(rank + 1:n) = 0.0_wp
+      do j = rank, 1, -1
+         b(j) = (b(j) - dot(rank - j, r(j + 1:, j), b(j + 1:)))/sdiag(j)
+      end do
+   end subroutine solve_damped
+
+   pure subroutine solve_damped_transposed(n, r, ldr, sdiag, b)
+      !! b := S⁻ᵀ b, S as `qrsolv` leaves it.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: sdiag(n)
+      real(wp), intent(inout) :: b(n)
+      real(wp) :: b_j
+      integer(ik) :: j
+
+      do j = 1, n
+         b_j = b(j)/sdiag(j)
+         b(j) = b_j
+         b(j + 1:n) = b(j + 1:n) - b_j*r(j + 1:n, j)
+      end do
+   end subroutine solve_damped_transposed
+
+end module minpack_qrsolv

@@ -1,0 +1,51 @@
+module minpack_scaling
+   !! The scale of the variables, and the test of the gradient that follows it.
+   use minpack_dot, only: dot
+   use minpack_kinds, only: ik, wp
+   implicit none (type, external)
+   private
+   public :: first_diag, grow_diag, gradient_cosine
+
+contains
+
+   pure subroutine first_diag(n, acnorm, diag)
+      !! D_j = ‖J e_j‖ at the start, 1 for a column of zeros (Moré 1978, section 6).
+      integer(ik), intent(in) :: n
+      real(wp), intent(in) :: acnorm(n)
+      real(wp), intent(out) :: diag(n)
+
+      diag = merge(acnorm, 1.0_wp, acnorm > 0.0_wp)
+   end subroutine first_diag
+
+   pure subroutine grow_diag(n, acnorm, diag)
+      !! D never shrinks: that makes the method converge, and invariant to the units of x.
+      integer(ik), intent(in) :: n
+      real(wp), intent(in) :: acnorm(n)
+      real(wp), intent(inout) :: diag(n)
+
+      diag = max(diag, acnorm)
+   end subroutine grow_diag
+
+   pure function gradient_cosine(n, r, ldr, ipvt, qtf, acnorm, fnorm) result(gnorm)
+      !! Largest |cos| of an angle between f and a column of J: (J e_l)ᵀ f = (R e_j)ᵀ qtf, l = ipvt(j).
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, *)
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: qtf(n)
+      real(wp), intent(in) :: acnorm(n)
+      real(wp), intent(in) :: fnorm
+      real(wp) :: gnorm
+      integer(ik) :: j
+
+      gnorm = 0.0_wp
+      if (.not. fnorm > 0.0_wp) return
+      do j = 1, n
+         if (acnorm(ipvt(j)) > 0.0_wp) then
+            ! In this order neither quotient overflows where the cosine does not.
+            gnorm = max(gnorm, abs((dot(j, r(:, j), qtf)/fnorm)/acnorm(ipvt(j))))
+         end if
+      end do
+   end function gradient_cosine
+
+end module minpack_scaling

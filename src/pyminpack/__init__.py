@@ -1,0 +1,7 @@
+"""MINPACK's Levenberg-Marquardt for Python: a scipy-compatible `leastsq` that needs numpy alone."""
+
+from ._build_info import VERSION as __version__
+from .config import show_config
+from .leastsq import leastsq
+
+__all__ = ["__version__", "leastsq", "show_config"]

@@ -1,0 +1,168 @@
+"""Checks and conversions of what the user hands in, and the texts of what is wrong with it.
+
+The extension calls these by name where an argument or a result is not a plain float64 array.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "as_diag",
+    "as_integer",
+    "as_jacobian",
+    "as_real",
+    "as_residuals",
+    "as_start",
+    "improper",
+    "require_callable",
+    "residual_eps",
+    "too_few_residuals",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+_REAL_KINDS = "fiub"
+
+
+def _describe(value: object) -> str:
+    """What came: a type, with dtype and shape where it has them."""
+    name = type(value).__name__
+    if isinstance(value, np.ndarray):
+        return f"{name} of dtype {value.dtype} and shape {value.shape}"
+    text = repr(value)
+    return f"{name} {text}" if len(text) <= 60 else name
+
+
+def _as_floats(value: Any, what: str) -> FloatArray:
+    """Convert real numbers, however they are packed, to float64; `what` begins the error text."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{what} a masked array with masked entries; want real numbers for all.")
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged
+        array = np.empty(0, dtype=np.void)
+    if array.dtype.kind == "O":
+        array = _from_objects(array)
+    if array.dtype.kind not in _REAL_KINDS:
+        raise TypeError(f"{what} {_describe(value)}; want real numbers.")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _from_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Objects that are numbers (fractions, decimals, symbols with a value); else left as they are."""
+    if any(isinstance(item, str | bytes) for item in array.flat):
+        return array
+    try:
+        return np.array([float(item) for item in array.flat]).reshape(array.shape)
+    except (TypeError, ValueError):
+        return array
+
+
+def as_start(x0: Any) -> FloatArray:
+    """`x0` as a flat float64 vector of finite numbers."""
+    x = np.ascontiguousarray(_as_floats(x0, "x0 is")).ravel()
+    bad = np.flatnonzero(~np.isfinite(x))
+    if bad.size:
+        raise ValueError(f"x0[{bad[0]}] is {x[bad[0]]}; want finite numbers to start from.")
+    return x
+
+
+def as_residuals(value: Any, m: int) -> FloatArray:
+    """What `func` returned as a flat float64 vector of `m` numbers; any number where m < 0."""
+    residuals = np.ascontiguousarray(_as_floats(value, "func returned")).ravel()
+    if m not in (-1, residuals.size):
+        raise ValueError(
+            f"func returned {residuals.size} residuals, but {m} at its first call; "
+            "their number must not change."
+        )
+    return residuals
+
+
+def residual_eps(value: Any) -> float:
+    """Precision in which `func` works: the eps of the floating-point dtype that it returns."""
+    dtype = np.asarray(value).dtype
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+
+
+def as_jacobian(value: Any, m: int, n: int, col_deriv: bool) -> FloatArray:
+    """What `Dfun` returned as an (n, m) float64 view, derivatives down the columns."""
+    jacobian = _as_floats(value, "Dfun returned")
+    want = (n, m) if col_deriv else (m, n)
+    if n == 1 and jacobian.shape == (m,):
+        jacobian = jacobian.reshape(want)
+    if jacobian.shape != want:
+        layout = "(N, M), as col_deriv is true" if col_deriv else "(M, N)"
+        raise TypeError(
+            f"Dfun returned a Jacobian of shape {jacobian.shape}; want {want} = {layout}, "
+            f"for M = {m} residuals and N = {n} parameters."
+        )
+    return jacobian if col_deriv else jacobian.T
+
+
+def as_diag(diag: Any, n: int) -> FloatArray:
+    """`diag` as `n` positive finite float64 numbers."""
+    scale = np.ascontiguousarray(_as_floats(diag, "diag is")).ravel()
+    if scale.size != n:
+        raise ValueError(f"diag has {scale.size} entries; want one for each of the {n} parameters.")
+    bad = np.flatnonzero(~((scale > 0) & np.isfinite(scale)))
+    if bad.size:
+        raise ValueError(f"diag[{bad[0]}] is {scale[bad[0]]}; want positive finite numbers.")
+    return scale
+
+
+def as_real(name: str, value: Any) -> float:
+    """A real number for the argument `name`."""
+    if not isinstance(value, str | bytes):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"{name} is {_describe(value)}; want a real number.")
+
+
+def as_integer(name: str, value: Any) -> int:
+    """A whole number, of whatever type, for the argument `name`."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        if isinstance(value, float | np.floating) and value.is_integer():
+            return int(value)
+    raise TypeError(f"{name} is {_describe(value)}; want an integer.")
+
+
+def require_callable(func: object, Dfun: object) -> None:
+    """Raise where `func` or `Dfun` cannot be called."""
+    if not callable(func):
+        raise TypeError(f"func is {_describe(func)}; want a function func(x, *args).")
+    if Dfun is not None and not callable(Dfun):
+        raise TypeError(f"Dfun is {_describe(Dfun)}; want a function Dfun(x, *args) or None.")
+
+
+def too_few_residuals(n: int, m: int) -> NoReturn:
+    """Raise: the problem has no unique solution."""
+    raise TypeError(
+        f"Improper input: N = {n} parameters must not exceed the M = {m} residuals of func."
+    )
+
+
+def improper(
+    n: int, ftol: float, xtol: float, gtol: float, epsfcn: float | None, factor: float
+) -> str:
+    """Say which argument made the input improper, and why."""
+    checks: list[tuple[str, float | None, Callable[[float], bool], str]] = [
+        ("ftol", ftol, lambda v: v >= 0, "a number ≥ 0"),
+        ("xtol", xtol, lambda v: v >= 0, "a number ≥ 0"),
+        ("gtol", gtol, lambda v: v >= 0, "a number ≥ 0"),
+        ("epsfcn", epsfcn, lambda v: bool(np.isfinite(v)), "a finite number or None"),
+        ("factor", factor, lambda v: v > 0, "a number > 0"),
+    ]
+    for name, value, valid, want in checks:
+        if value is not None and not valid(value):
+            return f"{name} is {value}; want {want}."
+    return "x0 is empty; want at least one parameter." if n == 0 else ""

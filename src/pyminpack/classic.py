@@ -1,0 +1,175 @@
+"""The classic way: MINPACK's own `lmdif` and `lmder`, called through f2py with Python callbacks.
+
+The only way with the system's libminpack (-Dminpack=system); with ours, a second one that takes the
+same path as `_minpack.solve`, whose signature and result `solve` here shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack, arguments
+
+__all__ = ["solve"]
+
+FloatArray = npt.NDArray[np.float64]
+
+STOP = -1  # MINPACK's iflag: end the fit
+INT_MAX = 2**31 - 1  # MINPACK counts in default integers
+EPSMCH = 2.0**-52
+NONFINITE = 9
+START, JACOBIAN, TRIAL = 1, 2, 3  # what is not finite: the causes of ier 9
+
+
+class Guard:
+    """User code behind MINPACK's callback: nothing raised here ever reaches f2py.
+
+    An exception is kept in `error` and the fit ended by a negative `iflag`. Non-finite residuals of
+    a trial become infinite ones, which MINPACK takes for a bad step.
+    """
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        Dfun: Callable[..., Any] | None,
+        args: tuple[Any, ...],
+        col_deriv: bool,
+        first: FloatArray,
+    ) -> None:
+        self.func = func
+        self.Dfun = Dfun
+        self.args = args
+        self.col_deriv = col_deriv
+        self.first: FloatArray | None = first  # F(x0), known before the solver asks for it
+        self.trial: FloatArray = first[:0]  # last point of an iflag 1
+        self.column = 0  # of the difference Jacobian, next to come
+        self.cause, self.where = 0, 0
+        self.error: BaseException | None = None
+
+    def lmdif(self, x: FloatArray, fvec: FloatArray, iflag: int) -> int:
+        """Evaluate the residuals, for a trial (`iflag` 1) or a difference (2)."""
+        try:
+            return self._difference(x, fvec) if iflag == 2 else self._residuals(x, fvec)
+        except BaseException as error:  # raised again beyond the Fortran frames
+            self.error = error
+            return STOP
+
+    def lmder(self, x: FloatArray, fvec: FloatArray, fjac: FloatArray, iflag: int) -> int:
+        """Evaluate the residuals (`iflag` 1) or the Jacobian (2)."""
+        try:
+            return self._jacobian(x, fjac) if iflag == 2 else self._residuals(x, fvec)
+        except BaseException as error:
+            self.error = error
+            return STOP
+
+    def _evaluate(self, x: FloatArray, fvec: FloatArray) -> bool:
+        fvec[:] = arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
+        return bool(np.isfinite(fvec).all())
+
+    def _residuals(self, x: FloatArray, fvec: FloatArray) -> int:
+        self.trial = x.copy()
+        self.column = 0
+        if self.first is not None:
+            fvec[:] = self.first
+            self.first = None
+            finite = bool(np.isfinite(fvec).all())
+            if not finite:
+                return self._stop(START, int(np.flatnonzero(~np.isfinite(fvec))[0]))
+        else:
+            finite = self._evaluate(x, fvec)
+        self.cause = 0 if finite else TRIAL
+        if not finite:
+            fvec[:] = np.inf
+        return 1
+
+    def _difference(self, x: FloatArray, fvec: FloatArray) -> int:
+        if not self._evaluate(x, fvec):
+            return self._stop(JACOBIAN, self.column)
+        self.column += 1
+        return 2
+
+    def _jacobian(self, x: FloatArray, fjac: FloatArray) -> int:
+        assert self.Dfun is not None
+        value = self.Dfun(x.copy(), *self.args)
+        fjac.T[:] = arguments.as_jacobian(value, *fjac.shape, self.col_deriv)
+        bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
+        return self._stop(JACOBIAN, int(bad[0])) if bad.size else 2
+
+    def _stop(self, cause: int, where: int) -> int:
+        self.cause, self.where = cause, where
+        return STOP
+
+
+def solve(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: tuple[Any, ...],
+    Dfun: Callable[..., Any] | None,
+    full_output: bool,
+    col_deriv: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    epsfcn: float | None,
+    factor: float,
+    diag: npt.ArrayLike | None,
+) -> tuple[Any, ...]:
+    """Run a fit, with the arguments and the result of `_minpack.solve`."""
+    x = arguments.as_start(x0).copy()
+    n = x.size
+    ftol, xtol, gtol, factor = (
+        arguments.as_real(name, value)
+        for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol), ("factor", factor))
+    )
+    limit = arguments.as_integer("maxfev", maxfev)
+    if limit <= 0:
+        limit = (200 if Dfun is None else 100) * (n + 1)
+
+    value = func(x.copy(), *args)
+    fvec = arguments.as_residuals(value, -1).copy()
+    m = fvec.size
+    if m < n:
+        arguments.too_few_residuals(n, m)
+    if epsfcn is None:
+        epsfcn = arguments.residual_eps(value)
+    scale = np.ones(n) if diag is None else arguments.as_diag(diag, n).copy()
+    mode = 1 if diag is None else 2
+
+    fjac = np.zeros((m, n), order="F")
+    qtf = np.zeros(n)
+    ipvt = np.arange(1, n + 1, dtype=np.int32)
+    guard = Guard(func, Dfun, args, bool(col_deriv), fvec.copy())
+    info, nfev, njev = 0, 1, 0
+    if not arguments.improper(n, ftol, xtol, gtol, epsfcn, factor):
+        tolerances = (ftol, xtol, gtol, min(limit, INT_MAX))
+        if Dfun is None:
+            info, nfev = _minpack.lmdif(
+                guard.lmdif, x, fvec, *tolerances, max(epsfcn, EPSMCH), scale, mode, factor,
+                fjac, ipvt, qtf,
+            )  # fmt: skip
+        else:
+            info, nfev, njev = _minpack.lmder(
+                guard.lmder, x, fvec, fjac, *tolerances, scale, mode, factor, ipvt, qtf
+            )
+    if guard.error is not None:
+        raise guard.error
+    if info < 0:
+        info = NONFINITE
+        x = guard.trial  # the original leaves its difference step in x
+    elif guard.cause == TRIAL and info in (1, 2, 3, 7):
+        info = NONFINITE
+    if info == NONFINITE and guard.cause == 0:
+        guard.cause, guard.where = START, -1
+
+    if not full_output and 1 <= info <= 4:
+        return x, info
+    cov_x, full_rank = _minpack.covar(fjac, ipvt) if 1 <= info <= 4 else (None, 0)
+    return (
+        x, info, guard.cause, guard.where, nfev, njev, fvec, fjac.T, ipvt, qtf,
+        cov_x if full_rank else None,
+    )  # fmt: skip

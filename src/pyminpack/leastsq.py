@@ -1,0 +1,177 @@
+"""The scipy-compatible call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _build_info
+from .arguments import improper, require_callable
+from .messages import IMPROPER, message, nonfinite
+
+if _build_info.MINPACK == "system":
+    from .classic import solve
+else:
+    from ._minpack import solve
+
+__all__ = ["leastsq"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def leastsq(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    full_output: bool = False,
+    col_deriv: bool = False,
+    ftol: float = 1.49012e-08,
+    xtol: float = 1.49012e-08,
+    gtol: float = 0.0,
+    maxfev: int = 0,
+    epsfcn: float | None = None,
+    factor: float = 100,
+    diag: npt.ArrayLike | None = None,
+    warning: bool = True,
+) -> Any:
+    """Minimise the sum of squares of `func` by MINPACK's Levenberg-Marquardt.
+
+    Finds ``argmin_x sum(func(x, *args)**2)``. A drop-in replacement of `scipy.optimize.leastsq`.
+
+    Parameters
+    ----------
+    func : callable
+        ``func(x, *args)`` returns M residuals: float64 or what converts to it without loss of
+        meaning (integers, float32, lists, scalars, 2-D). `x` is a fresh float64 array of shape
+        (N,), the callee's own. M must not be less than N and is fixed by the first call.
+    x0 : array_like
+        Start, N finite real numbers of any shape; flattened, never written to.
+    args : tuple, optional
+        Extra arguments of `func` and `Dfun`. A value that is no tuple is wrapped in one.
+    Dfun : callable, optional
+        ``Dfun(x, *args)`` returns the Jacobian, shape (M, N), of any memory layout; for N = 1 also
+        (M,). Without it, forward differences.
+    full_output : bool, optional
+        Return `cov_x`, `infodict` and `mesg` as well.
+    col_deriv : bool, optional
+        `Dfun` returns the transpose, shape (N, M), derivatives down the columns: in C order the
+        fastest layout, which is copied as it is.
+    ftol : float, optional
+        Relative error desired in the sum of squares, dimensionless.
+    xtol : float, optional
+        Relative error desired in the (scaled) solution, dimensionless.
+    gtol : float, optional
+        Cosine desired between the residuals and every column of the Jacobian.
+    maxfev : int, optional
+        Limit on calls of `func`, those for differences included; not positive: 200*(N + 1), with
+        `Dfun` 100*(N + 1).
+    epsfcn : float, optional
+        Relative error of `func`: the difference step is ``sqrt(max(epsfcn, eps))*abs(x[j])``, the
+        root alone where ``x[j] == 0``, with eps = 2**-52. Default: the eps of the floating-point
+        dtype that `func` returns.
+    factor : float, optional
+        Bound of the first step, in units of ``norm(diag*x0)`` (of 1 where that is 0); > 0, usually
+        0.1 to 100.
+    diag : array_like, shape (N,), optional
+        Positive scale factors of the variables, in reciprocal units of each. Default: the norms of
+        the Jacobian's columns, never shrinking.
+    warning : bool, optional
+        Legacy of SciPy 0.8: False silences the RuntimeWarning. Deprecated, use `warnings`.
+
+    Returns
+    -------
+    x : ndarray, shape (N,)
+        The solution, or the last accepted point of an unsuccessful call.
+    cov_x : ndarray, shape (N, N), or None
+        With `full_output`. Inverse of JᵀJ at the solution; times the variance of the residuals it
+        is the covariance of `x`. None where `ier` is not 1 to 4, or where the Jacobian is
+        numerically singular: an element R_kk of its R is not above N*eps times the norm of the
+        Jacobian's column k.
+    infodict : dict
+        With `full_output`: ``nfev`` and, with `Dfun`, ``njev``: numbers of calls as MINPACK counts
+        them; ``fvec``, shape (M,): residuals at `x`; ``fjac``, shape (N, M): transpose of the
+        Fortran array with R of J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``,
+        shape (N,), int32: column j of P is column ``ipvt[j] - 1`` of the identity;
+        ``qtf``, shape (N,): the first N of transpose(Q) @ fvec, at the last Jacobian.
+    mesg : str
+        With `full_output`. What `ier` means.
+    ier : int
+        1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`. 0: improper input; 5: `maxfev`
+        reached; 6, 7, 8: `ftol`, `xtol`, `gtol` too small; 9: residuals or Jacobian not finite.
+
+    Raises
+    ------
+    TypeError
+        Improper input (`ier` 0, without `full_output`); M < N; a Jacobian of the wrong shape;
+        arguments or results that are not real numbers.
+    ValueError
+        Residuals or Jacobian not finite (`ier` 9, without `full_output`); a number of residuals
+        that changes; a non-finite `x0`; an unusable `diag`.
+
+    Warns
+    -----
+    RuntimeWarning
+        `ier` 5 to 8, without `full_output`.
+
+    Notes
+    -----
+    The method is that of J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and
+    theory", Lecture Notes in Mathematics 630 (1978) 105-116, in the form of MINPACK-1
+    (J. J. Moré, B. S. Garbow, K. E. Hillstrom, ANL-80-74, 1980).
+
+    An exception raised in `func` or `Dfun` ends the fit and passes through unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyminpack import leastsq
+    >>> t = np.arange(6.0)
+    >>> y = 3.0*np.exp(-0.5*t)
+    >>> x, ier = leastsq(lambda x: x[0]*np.exp(-x[1]*t) - y, [1.0, 1.0])
+    >>> np.round(x, 6)
+    array([3. , 0.5])
+    """
+    if not isinstance(args, tuple):
+        args = (args,)
+    require_callable(func, Dfun)
+    fit = solve(
+        func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor, diag
+    )
+    if not warning:
+        _deprecate_warning()
+    if len(fit) == 2:
+        return fit
+
+    x, ier, cause, where, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
+    if ier == 9:
+        mesg = nonfinite(cause, where, x, Dfun is not None)
+    else:
+        default = (200 if Dfun is None else 100) * (x.size + 1)
+        mesg = message(ier, ftol, xtol, gtol, int(maxfev) if maxfev > 0 else default)
+    if full_output:
+        infodict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
+        if Dfun is not None:
+            infodict["njev"] = njev
+        return x, cov_x, infodict, mesg, ier
+
+    if ier == 0:
+        raise TypeError(f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}")
+    if ier == 9:
+        raise ValueError(mesg)
+    if warning:
+        warnings.warn(mesg, RuntimeWarning, stacklevel=2)
+    return x, ier
+
+
+def _deprecate_warning() -> None:
+    warnings.warn(
+        "The warning argument of leastsq is deprecated: "
+        "silence its RuntimeWarning with the warnings module.",
+        DeprecationWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,72 @@
+"""What an `ier` means, in words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["IMPROPER", "message", "nonfinite"]
+
+FloatArray = npt.NDArray[np.float64]
+
+IMPROPER = "Improper input parameters."
+
+
+@lru_cache(maxsize=64)
+def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
+    """Text for `ier` 0 to 8 (the meanings: MINPACK-1 User Guide, ANL-80-74).
+
+    Cached: formatting it would cost more than a small fit's bookkeeping.
+    """
+    by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"
+    by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
+    texts = {
+        0: IMPROPER,
+        1: f"Converged: both {by_ftol}.",
+        2: f"Converged: {by_xtol}.",
+        3: f"Converged: both {by_ftol}, and {by_xtol}.",
+        4: (
+            "Converged: the cosine of the angle between the residuals and any column of the "
+            f"Jacobian is at most gtol = {gtol:g} in absolute value."
+        ),
+        5: f"Number of calls to function has reached maxfev = {maxfev:d}.",
+        6: f"ftol = {ftol:g} is too small: no further reduction of the sum of squares is possible.",
+        7: f"xtol = {xtol:g} is too small: no further improvement of the solution is possible.",
+        8: (
+            f"gtol = {gtol:g} is too small: the residuals are orthogonal to the columns of the "
+            "Jacobian to machine precision."
+        ),
+    }
+    return texts[ier]
+
+
+def nonfinite(cause: int, where: int, x: FloatArray, analytic: bool) -> str:
+    """Text for `ier` 9.
+
+    Parameters
+    ----------
+    cause : int
+        1: residuals at the start; 2: the Jacobian at `x`; 3: residuals at every trial around `x`.
+    where : int
+        Index of the first residual (cause 1) or column (cause 2) at fault; -1 where all are finite
+        and only their norm overflows.
+    x : ndarray, shape (N,)
+        Best point so far.
+    analytic : bool
+        Whether the Jacobian is the user's `Dfun`.
+    """
+    point = np.array2string(x, threshold=10)
+    if cause == 1:
+        if where < 0:
+            return f"func returned residuals whose norm overflows, at x0 = {point}."
+        return f"func returned a non-finite residual at index {where}, at x0 = {point}."
+    if cause == 2:
+        if analytic:
+            return f"Dfun returned a non-finite Jacobian: column {where}, at x = {point}."
+        return f"func made a non-finite difference Jacobian: column {where}, at x = {point}."
+    return (
+        "func returned non-finite residuals for every step tried from the best point found, "
+        f"x = {point}: the fit has run into the edge of where func is defined."
+    )

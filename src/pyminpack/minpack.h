@@ -1,0 +1,34 @@
+/* The C view of the Fortran library in minpack/: see there for the meaning of the arguments. */
+#ifndef PYMINPACK_MINPACK_H
+#define PYMINPACK_MINPACK_H
+
+#include <stdint.h>
+
+enum { REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP };
+enum { INFO_IMPROPER = 0, INFO_GTOL = 4, INFO_NONFINITE = 9 };
+
+/* type(lm_state) of minpack/step/step.f90 */
+typedef struct {
+    double ftol, xtol, gtol, factor;
+    int64_t maxfev;
+    int mode, request;
+    double fnorm_trial;
+    int64_t nfev, njev;
+    int info, accepted;
+    int64_t iteration;
+    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder;
+} lm_state;
+
+void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
+                       const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
+                       double *work);
+void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
+                         int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
+                         double *qtf_full);
+double pyminpack_enorm(int64_t n, const double *x);
+double pyminpack_difference_step(double x_j, double epsfcn);
+void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
+void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
+                     double *c, double *r_inverse, int *full_rank);
+
+#endif
