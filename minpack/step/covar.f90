@@ -17,7 +17,7 @@ contains
       !! so that the units of the variables do not matter. ‖J P e_k‖ is the norm of R's column k.
       integer(c_int64_t), intent(in) :: n
       integer(c_int64_t), intent(in) :: ldr
-      real(c_double), intent(in) :: r(ldr, *)  !! upper triangle: R
+      real(c_double), intent(in) :: r(ldr, n)  !! upper triangle: R
       integer(c_int), intent(in) :: ipvt(n)
       real(c_double), intent(out) :: c(n, n)  !! undefined where `full_rank` is 0
       real(c_double), intent(out) :: r_inverse(n, n)  !! work: lower triangle R⁻ᵀ

@@ -2,7 +2,6 @@ module minpack_lmpar
    !! The Levenberg–Marquardt parameter (Moré 1978, section 5): `par` ≥ 0 with ‖D z‖ ≈ delta for z
    !! minimising ‖[J; √par D] z - [f; 0]‖, by a safeguarded Newton iteration on the secular function
    !! φ(par) = ‖D z(par)‖ - delta.
-   use minpack_dot, only: dot
    use minpack_enorm, only: enorm
    use minpack_kinds, only: dwarf, ik, wp
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
@@ -20,7 +19,7 @@ contains
    pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, z, dz_norm, sdiag, work1, work2)
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, *)
+      real(wp), intent(inout) :: r(ldr, n)
          !! upper triangle: R of J P = Q R, kept; strict lower triangle: overwritten
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: diag(n)  !! D, in the order of the variables, > 0
@@ -92,7 +91,7 @@ contains
       !! z = P [R⁻¹ qtb], zero for the components past the first zero on R's diagonal.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: qtb(n)
       integer(ik), intent(out) :: rank
@@ -132,15 +131,18 @@ contains
       !! g = Pᵀ D⁻¹ Jᵀ f = Pᵀ D⁻¹ P Rᵀ qtb.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: qtb(n)
       real(wp), intent(out) :: g(n)
-      integer(ik) :: j
+      integer(ik) :: i, j
 
       do j = 1, n
-         g(j) = dot(j, r(:, j), qtb)/diag(ipvt(j))
+         g(j) = 0.0_wp
+         do i = 1, j  ! D ≥ ‖J e_j‖ where it is MINPACK's: the quotient cannot overflow
+            g(j) = g(j) + (r(i, j)/diag(ipvt(j)))*qtb(i)
+         end do
       end do
    end subroutine scaled_gradient
 

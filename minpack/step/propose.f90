@@ -17,7 +17,7 @@ contains
       !! of squares t₁² + 2 t₂², and half its derivative along p, -(t₁² + t₂²) (Moré 1978, section 4).
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, *)  !! strict lower triangle: work
+      real(wp), intent(inout) :: r(ldr, n)  !! strict lower triangle: work
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: qtf(n)

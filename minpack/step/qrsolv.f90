@@ -16,7 +16,7 @@ contains
       !! rotation runs down a column and R survives in the upper triangle.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, *)
+      real(wp), intent(inout) :: r(ldr, n)
          !! upper triangle: R, kept; strict lower triangle: out, that of Sᵀ
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: d(n)  !! diagonal of D, ≥ 0, in the order of the variables
@@ -90,7 +90,7 @@ contains
       !! b := S⁻¹ b; where S is singular, the components from its first zero on are zero.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       real(wp), intent(in) :: sdiag(n)
       real(wp), intent(inout) :: b(n)
       integer(ik) :: j, rank
@@ -110,7 +110,7 @@ contains
       !! b := S⁻ᵀ b, S as `qrsolv` leaves it.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       real(wp), intent(in) :: sdiag(n)
       real(wp), intent(inout) :: b(n)
       real(wp) :: b_j

@@ -1,6 +1,5 @@
 module minpack_scaling
    !! The scale of the variables, and the test of the gradient that follows it.
-   use minpack_dot, only: dot
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
@@ -30,21 +29,25 @@ contains
       !! Largest |cos| of an angle between f and a column of J: (J e_l)ᵀ f = (R e_j)ᵀ qtf, l = ipvt(j).
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(in) :: fnorm
       real(wp) :: gnorm
-      integer(ik) :: j
+      real(wp) :: cosine
+      integer(ik) :: i, j, l
 
       gnorm = 0.0_wp
       if (.not. fnorm > 0.0_wp) return
       do j = 1, n
-         if (acnorm(ipvt(j)) > 0.0_wp) then
-            ! In this order neither quotient overflows where the cosine does not.
-            gnorm = max(gnorm, abs((dot(j, r(:, j), qtf)/fnorm)/acnorm(ipvt(j))))
-         end if
+         l = ipvt(j)
+         if (.not. acnorm(l) > 0.0_wp) cycle
+         cosine = 0.0_wp
+         do i = 1, j  ! both quotients are at most 1: no over- or underflow that matters
+            cosine = cosine + (r(i, j)/acnorm(l))*(qtf(i)/fnorm)
+         end do
+         gnorm = max(gnorm, abs(cosine))
       end do
    end function gradient_cosine
 

@@ -1,8 +1,8 @@
 module minpack_step
    !! The trust-region iteration of MINPACK's lmdif and lmder, by reverse communication.
    !!
-   !! `lm_step` never sees the residuals, only their norm, and of the Jacobian only its R. Whoever
-   !! calls it, a loop in Fortran, C or Python, or a scheduler of many fits, does what `request` asks:
+   !! `lm_step` never sees the residuals, only their norm, and of the Jacobian only its R. Who
+   !! calls it, a loop in Fortran, C or Python, or a scheduler of fits, does what `request` asks:
    !!
    !!     state%request = request_start
    !!     do
@@ -14,7 +14,8 @@ module minpack_step
    !!     end do
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_enorm, only: enorm
-   use minpack_info
+   use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
+                           info_improper, info_maxfev, info_nonfinite, info_xtol, info_xtol_small
    use minpack_judge, only: judge
    use minpack_kinds, only: epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
@@ -36,7 +37,7 @@ module minpack_step
       real(c_double) :: gtol = 0.0_wp
       real(c_double) :: factor = 0.0_wp  !! first step bound, in units of ‖D x‖
       integer(c_int64_t) :: maxfev = 0
-      integer(c_int) :: mode = 0  !! 2: `diag` is the driver's; else scaled by the Jacobian's columns
+      integer(c_int) :: mode = 0  !! 2: `diag` is the driver's; else from the Jacobian
       integer(c_int) :: request = request_start
       ! these as it answers,
       real(c_double) :: fnorm_trial = 0.0_wp  !! NaN or +Inf where the residual is not finite
@@ -45,6 +46,8 @@ module minpack_step
       ! and only reads these.
       integer(c_int) :: info = 0
       integer(c_int) :: accepted = 0  !! 1 where the last `x_trial` has just become `x`
+      integer(c_int) :: blocked = 0
+         !! 1 where no step away from x has had a finite residual since one had not
       integer(c_int64_t) :: iteration = 0  !! accepted points so far, the start included
       real(c_double) :: fnorm = 0.0_wp  !! ‖f(x)‖
       real(c_double) :: xnorm = 0.0_wp  !! ‖D x‖
@@ -66,7 +69,7 @@ contains
       real(c_double), intent(inout) :: x_trial(n)
          !! where a residual is wanted; work while a step is being found
       integer(c_int64_t), intent(in), value :: ldr
-      real(c_double), intent(inout) :: r(ldr, *)
+      real(c_double), intent(inout) :: r(ldr, n)
          !! upper triangle: R of J P = Q R; the strict lower triangle is overwritten
       integer(c_int), intent(in) :: ipvt(n)
       real(c_double), intent(in) :: qtf(n)  !! first n of Qᵀ f
@@ -109,16 +112,16 @@ contains
       end if
    end subroutine lm_step
 
-   pure function proper(state, n, diag)
+   pure function proper(state, n, diag) result(yes)
       !! Written so that NaN is improper.
       type(lm_state), intent(in) :: state
       integer(ik), intent(in) :: n
       real(wp), intent(in) :: diag(n)
-      logical :: proper
+      logical :: yes
 
-      proper = n > 0 .and. state%ftol >= 0.0_wp .and. state%xtol >= 0.0_wp &
+      yes = n > 0 .and. state%ftol >= 0.0_wp .and. state%xtol >= 0.0_wp &
                .and. state%gtol >= 0.0_wp .and. state%factor > 0.0_wp .and. state%maxfev > 0
-      if (proper .and. state%mode == 2) proper = all(diag > 0.0_wp)
+      if (yes .and. state%mode == 2) yes = all(diag > 0.0_wp)
    end function proper
 
    pure subroutine begin(state)
@@ -140,7 +143,7 @@ contains
       integer(ik), intent(in) :: n
       real(wp), intent(in) :: x(n)
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       integer(c_int), intent(in) :: ipvt(n)
       real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: acnorm(n)
@@ -178,6 +181,11 @@ contains
       integer(c_int) :: info
       logical :: accepted
 
+      if (.not. is_finite(state%fnorm_trial)) then
+         state%blocked = 1
+      else if (any(abs(x_trial - x) > 0.0_wp)) then
+         state%blocked = 0
+      end if
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
                  state%delta, state%par, actred, ratio, accepted)
       if (accepted) then
@@ -203,25 +211,20 @@ contains
       real(wp), intent(in) :: actred
       real(wp), intent(in) :: ratio
       integer(c_int) :: info
+      integer(c_int) :: exhausted
 
       info = converged(state, actred, ratio, state%ftol, state%xtol)
       if (info == info_improper) then
          if (state%nfev >= state%maxfev) info = info_maxfev
-         select case (converged(state, actred, ratio, epsmch, epsmch))
-         case (info_ftol)
-            info = info_ftol_small
-         case (info_xtol, info_both)
-            info = info_xtol_small
-         end select
+         exhausted = converged(state, actred, ratio, epsmch, epsmch)
+         if (exhausted == info_ftol) info = info_ftol_small
+         if (exhausted == info_xtol .or. exhausted == info_both) info = info_xtol_small
          if (state%gnorm <= epsmch) info = info_gtol_small
       end if
 
       ! The region has shrunk to nothing around a point next to which f has no value: no success.
-      if (.not. is_finite(state%fnorm_trial)) then
-         select case (info)
-         case (info_ftol, info_xtol, info_both, info_xtol_small)
-            info = info_nonfinite
-         end select
+      if (state%blocked /= 0) then
+         if (any(info == [info_ftol, info_xtol, info_both, info_xtol_small])) info = info_nonfinite
       end if
    end function verdict
 

@@ -12,7 +12,7 @@ contains
       !! b := R⁻¹ b, R of order n with a non-zero diagonal.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       real(wp), intent(inout) :: b(n)
       real(wp) :: b_j
       integer(ik) :: j
@@ -28,7 +28,7 @@ contains
       !! b := R⁻ᵀ b, R of order n with a non-zero diagonal.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       real(wp), intent(inout) :: b(n)
       integer(ik) :: j
 
@@ -41,7 +41,7 @@ contains
       !! rp := R Pᵀ p, which is J p but for the orthogonal factor.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, *)
+      real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: p(n)
       real(wp), intent(out) :: rp(n)

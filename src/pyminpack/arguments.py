@@ -39,34 +39,31 @@ def _describe(value: object) -> str:
     return f"{name} {text}" if len(text) <= 60 else name
 
 
+def _no_numbers(value: object, array: npt.NDArray[Any] | None) -> str:
+    """What came instead of real numbers."""
+    if array is None:
+        return f"{_describe(value)}, which is ragged"
+    if isinstance(value, np.ndarray):
+        return _describe(value)
+    return f"{_describe(value)}, of dtype {array.dtype}"
+
+
 def _as_floats(value: Any, what: str) -> FloatArray:
     """Convert real numbers, however they are packed, to float64; `what` begins the error text."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{what} a masked array with masked entries; want real numbers for all.")
     try:
         array = np.asarray(value)
-    except ValueError:  # ragged
-        array = np.empty(0, dtype=np.void)
-    if array.dtype.kind == "O":
-        array = _from_objects(array)
+    except ValueError:
+        raise TypeError(f"{what} {_no_numbers(value, None)}; want real numbers.") from None
     if array.dtype.kind not in _REAL_KINDS:
-        raise TypeError(f"{what} {_describe(value)}; want real numbers.")
+        raise TypeError(f"{what} {_no_numbers(value, array)}; want real numbers.")
     return np.asarray(array, dtype=np.float64)
 
 
-def _from_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Objects that are numbers (fractions, decimals, symbols with a value); else left as they are."""
-    if any(isinstance(item, str | bytes) for item in array.flat):
-        return array
-    try:
-        return np.array([float(item) for item in array.flat]).reshape(array.shape)
-    except (TypeError, ValueError):
-        return array
-
-
 def as_start(x0: Any) -> FloatArray:
-    """`x0` as a flat float64 vector of finite numbers."""
-    x = np.ascontiguousarray(_as_floats(x0, "x0 is")).ravel()
+    """Return a flat float64 copy of `x0`, of finite numbers."""
+    x = _as_floats(x0, "x0 is").flatten()
     bad = np.flatnonzero(~np.isfinite(x))
     if bad.size:
         raise ValueError(f"x0[{bad[0]}] is {x[bad[0]]}; want finite numbers to start from.")
@@ -74,7 +71,7 @@ def as_start(x0: Any) -> FloatArray:
 
 
 def as_residuals(value: Any, m: int) -> FloatArray:
-    """What `func` returned as a flat float64 vector of `m` numbers; any number where m < 0."""
+    """Take what `func` returned as a flat float64 vector of `m` numbers; m < 0: any number."""
     residuals = np.ascontiguousarray(_as_floats(value, "func returned")).ravel()
     if m not in (-1, residuals.size):
         raise ValueError(
@@ -85,13 +82,13 @@ def as_residuals(value: Any, m: int) -> FloatArray:
 
 
 def residual_eps(value: Any) -> float:
-    """Precision in which `func` works: the eps of the floating-point dtype that it returns."""
+    """Return the precision in which `func` works: the eps of the floating-point dtype that it returns."""
     dtype = np.asarray(value).dtype
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
 def as_jacobian(value: Any, m: int, n: int, col_deriv: bool) -> FloatArray:
-    """What `Dfun` returned as an (n, m) float64 view, derivatives down the columns."""
+    """Take what `Dfun` returned as an (n, m) float64 view, derivatives down the columns."""
     jacobian = _as_floats(value, "Dfun returned")
     want = (n, m) if col_deriv else (m, n)
     if n == 1 and jacobian.shape == (m,):
@@ -106,8 +103,8 @@ def as_jacobian(value: Any, m: int, n: int, col_deriv: bool) -> FloatArray:
 
 
 def as_diag(diag: Any, n: int) -> FloatArray:
-    """`diag` as `n` positive finite float64 numbers."""
-    scale = np.ascontiguousarray(_as_floats(diag, "diag is")).ravel()
+    """Return a float64 copy of `diag`: `n` positive finite numbers."""
+    scale = _as_floats(diag, "diag is").flatten()
     if scale.size != n:
         raise ValueError(f"diag has {scale.size} entries; want one for each of the {n} parameters.")
     bad = np.flatnonzero(~((scale > 0) & np.isfinite(scale)))
@@ -117,7 +114,7 @@ def as_diag(diag: Any, n: int) -> FloatArray:
 
 
 def as_real(name: str, value: Any) -> float:
-    """A real number for the argument `name`."""
+    """Take a real number for the argument `name`."""
     if not isinstance(value, str | bytes):
         try:
             return float(value)
@@ -127,7 +124,7 @@ def as_real(name: str, value: Any) -> float:
 
 
 def as_integer(name: str, value: Any) -> int:
-    """A whole number, of whatever type, for the argument `name`."""
+    """Take a whole number, of whatever type, for the argument `name`."""
     try:
         return operator.index(value)
     except TypeError:

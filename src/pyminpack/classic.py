@@ -47,7 +47,7 @@ class Guard:
         self.first: FloatArray | None = first  # F(x0), known before the solver asks for it
         self.trial: FloatArray = first[:0]  # last point of an iflag 1
         self.column = 0  # of the difference Jacobian, next to come
-        self.cause, self.where = 0, 0
+        self.cause, self.where, self.culprit = 0, -1, 0.0
         self.error: BaseException | None = None
 
     def lmdif(self, x: FloatArray, fvec: FloatArray, iflag: int) -> int:
@@ -76,9 +76,11 @@ class Guard:
         if self.first is not None:
             fvec[:] = self.first
             self.first = None
-            finite = bool(np.isfinite(fvec).all())
-            if not finite:
-                return self._stop(START, int(np.flatnonzero(~np.isfinite(fvec))[0]))
+            bad = np.flatnonzero(~np.isfinite(fvec))
+            if bad.size:
+                self.culprit = float(fvec[bad[0]])
+                return self._stop(START, int(bad[0]))
+            finite = True
         else:
             finite = self._evaluate(x, fvec)
         self.cause = 0 if finite else TRIAL
@@ -95,7 +97,7 @@ class Guard:
     def _jacobian(self, x: FloatArray, fjac: FloatArray) -> int:
         assert self.Dfun is not None
         value = self.Dfun(x.copy(), *self.args)
-        fjac.T[:] = arguments.as_jacobian(value, *fjac.shape, self.col_deriv)
+        fjac.T[:] = arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
         bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
         return self._stop(JACOBIAN, int(bad[0])) if bad.size else 2
 
@@ -120,7 +122,7 @@ def solve(
     diag: npt.ArrayLike | None,
 ) -> tuple[Any, ...]:
     """Run a fit, with the arguments and the result of `_minpack.solve`."""
-    x = arguments.as_start(x0).copy()
+    x = arguments.as_start(x0)
     n = x.size
     ftol, xtol, gtol, factor = (
         arguments.as_real(name, value)
@@ -130,6 +132,9 @@ def solve(
     if limit <= 0:
         limit = (200 if Dfun is None else 100) * (n + 1)
 
+    scale = np.ones(n) if diag is None else arguments.as_diag(diag, n)
+    mode = 1 if diag is None else 2
+
     value = func(x.copy(), *args)
     fvec = arguments.as_residuals(value, -1).copy()
     m = fvec.size
@@ -137,8 +142,6 @@ def solve(
         arguments.too_few_residuals(n, m)
     if epsfcn is None:
         epsfcn = arguments.residual_eps(value)
-    scale = np.ones(n) if diag is None else arguments.as_diag(diag, n).copy()
-    mode = 1 if diag is None else 2
 
     fjac = np.zeros((m, n), order="F")
     qtf = np.zeros(n)
@@ -170,6 +173,6 @@ def solve(
         return x, info
     cov_x, full_rank = _minpack.covar(fjac, ipvt) if 1 <= info <= 4 else (None, 0)
     return (
-        x, info, guard.cause, guard.where, nfev, njev, fvec, fjac.T, ipvt, qtf,
+        x, info, guard.cause, guard.where, guard.culprit, nfev, njev, fvec, fjac.T, ipvt, qtf,
         cov_x if full_rank else None,
     )  # fmt: skip

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _build_info
+from . import _build_info, _minpack, classic
 from .arguments import improper, require_callable
 from .messages import IMPROPER, message, nonfinite
 
-if _build_info.MINPACK == "system":
-    from .classic import solve
-else:
-    from ._minpack import solve
+solve = classic.solve if _build_info.MINPACK == "system" else _minpack.solve
 
 __all__ = ["leastsq"]
 
@@ -147,12 +144,15 @@ def leastsq(
     if len(fit) == 2:
         return fit
 
-    x, ier, cause, where, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
+    x, ier, cause, where, culprit, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
     if ier == 9:
-        mesg = nonfinite(cause, where, x, Dfun is not None)
+        mesg = nonfinite(cause, where, culprit, x, Dfun is not None)
+    elif ier == 0:
+        mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
     else:
         default = (200 if Dfun is None else 100) * (x.size + 1)
-        mesg = message(ier, ftol, xtol, gtol, int(maxfev) if maxfev > 0 else default)
+        limit = int(maxfev) if maxfev > 0 else default
+        mesg = message(ier, float(ftol), float(xtol), float(gtol), limit)
     if full_output:
         infodict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
         if Dfun is not None:
@@ -160,7 +160,7 @@ def leastsq(
         return x, cov_x, infodict, mesg, ier
 
     if ier == 0:
-        raise TypeError(f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}")
+        raise TypeError(mesg)
     if ier == 9:
         raise ValueError(mesg)
     if warning:

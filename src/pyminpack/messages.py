@@ -16,14 +16,13 @@ IMPROPER = "Improper input parameters."
 
 @lru_cache(maxsize=64)
 def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
-    """Text for `ier` 0 to 8 (the meanings: MINPACK-1 User Guide, ANL-80-74).
+    """Text for `ier` 1 to 8 (the meanings: MINPACK-1 User Guide, ANL-80-74).
 
     Cached: formatting it would cost more than a small fit's bookkeeping.
     """
     by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"
     by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
     texts = {
-        0: IMPROPER,
         1: f"Converged: both {by_ftol}.",
         2: f"Converged: {by_xtol}.",
         3: f"Converged: both {by_ftol}, and {by_xtol}.",
@@ -42,7 +41,7 @@ def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str
     return texts[ier]
 
 
-def nonfinite(cause: int, where: int, x: FloatArray, analytic: bool) -> str:
+def nonfinite(cause: int, where: int, culprit: float, x: FloatArray, analytic: bool) -> str:
     """Text for `ier` 9.
 
     Parameters
@@ -52,20 +51,25 @@ def nonfinite(cause: int, where: int, x: FloatArray, analytic: bool) -> str:
     where : int
         Index of the first residual (cause 1) or column (cause 2) at fault; -1 where all are finite
         and only their norm overflows.
+    culprit : float
+        The residual at fault (cause 1).
     x : ndarray, shape (N,)
         Best point so far.
     analytic : bool
         Whether the Jacobian is the user's `Dfun`.
     """
-    point = np.array2string(x, threshold=10)
+    point = ", ".join(f"{value:.8g}" for value in x[:10])
+    point = f"[{point}, ...]" if x.size > 10 else f"[{point}]"
     if cause == 1:
         if where < 0:
             return f"func returned residuals whose norm overflows, at x0 = {point}."
-        return f"func returned a non-finite residual at index {where}, at x0 = {point}."
+        return f"func returned {culprit} as residual {where} (from 0), at x0 = {point}."
     if cause == 2:
         if analytic:
-            return f"Dfun returned a non-finite Jacobian: column {where}, at x = {point}."
-        return f"func made a non-finite difference Jacobian: column {where}, at x = {point}."
+            source = "Dfun returned a Jacobian that is not finite"
+        else:
+            source = "The difference Jacobian made with func is not finite"
+        return f"{source}: column {where} (from 0), at x = {point}."
     return (
         "func returned non-finite residuals for every step tried from the best point found, "
         f"x = {point}: the fit has run into the edge of where func is defined."

@@ -14,7 +14,7 @@ typedef struct {
     int mode, request;
     double fnorm_trial;
     int64_t nfev, njev;
-    int info, accepted;
+    int info, accepted, blocked;
     int64_t iteration;
     double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder;
 } lm_state;

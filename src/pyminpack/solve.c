@@ -35,12 +35,14 @@ typedef struct {
     double epsfcn;
     npy_intp m, n;
     lm_state state;
-    double *block; /* the memory behind the pointers below, but for fjac where the user gets it */
+    double *block; /* the memory behind the pointers below that no array holds */
     double *x, *x_trial, *fvec, *f_trial, *fjac, *qtf, *acnorm, *diag, *p;
     int *ipvt;
+    PyArrayObject *x_array, *diag_array;
     PyArrayObject *fjac_array; /* NULL unless full output is wanted */
     int cause;
     npy_intp where; /* index of the culprit in its array; -1: finite, but the norm overflows */
+    double culprit;
 } fit;
 
 /* pyminpack.arguments.<name>(...): a conversion or an error. */
@@ -245,8 +247,9 @@ blame(fit *f)
     if (f->state.iteration == 1 && !isfinite(f->state.fnorm)) {
         f->cause = CAUSE_START;
         f->where = first_nonfinite(f->m, f->fvec);
+        f->culprit = f->where < 0 ? f->state.fnorm : f->fvec[f->where];
     }
-    else if (!isfinite(f->state.fnorm_trial)) {
+    else if (f->state.blocked) {
         f->cause = CAUSE_TRIAL;
     }
     else {
@@ -306,18 +309,16 @@ allocate(fit *f, int full_output)
         PyErr_NoMemory();
         return -1;
     }
-    size_t doubles = 2 * m + 7 * n + (full_output ? 0 : m * n);
+    size_t doubles = 2 * m + 5 * n + (full_output ? 0 : m * n);
     f->block = PyMem_RawMalloc(doubles * sizeof(double) + n * sizeof(int));
     if (f->block == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     double *next = f->block;
-    f->x = next;
-    f->x_trial = next += n;
+    f->x_trial = next;
     f->qtf = next += n;
     f->acnorm = next += n;
-    f->diag = next += n;
     f->p = next += n;
     f->fvec = next += n;
     f->f_trial = next += m;
@@ -329,7 +330,13 @@ allocate(fit *f, int full_output)
         f->fjac = next;
         next += m * n;
     }
-    f->ipvt = (int *)next;
+    if (f->diag_array != NULL) {
+        f->diag = PyArray_DATA(f->diag_array);
+    }
+    else {
+        f->diag = next;
+    }
+    f->ipvt = (int *)(next + n);
     return 0;
 }
 
@@ -394,17 +401,6 @@ set_options(fit *f, PyObject *const *args)
     return 0;
 }
 
-static PyArrayObject *
-as_start(PyObject *x0)
-{
-    PyArrayObject *a = (PyArrayObject *)x0;
-    if (is_plain(x0, 1) && PyArray_IS_C_CONTIGUOUS(a)
-        && first_nonfinite(PyArray_SIZE(a), PyArray_DATA(a)) < 0) {
-        return (PyArrayObject *)Py_NewRef(x0);
-    }
-    return (PyArrayObject *)arguments("as_start", "(O)", x0);
-}
-
 static PyObject *
 vector(npy_intp count, int type, const void *values)
 {
@@ -413,6 +409,37 @@ vector(npy_intp count, int type, const void *values)
         memcpy(PyArray_DATA((PyArrayObject *)a), values, PyArray_NBYTES((PyArrayObject *)a));
     }
     return a;
+}
+
+/* x, from here on the best point so far and in the end the result, starts as a copy of x0. */
+static int
+set_start(fit *f, PyObject *x0)
+{
+    PyArrayObject *a = (PyArrayObject *)x0;
+    if (is_plain(x0, 1) && PyArray_IS_C_CONTIGUOUS(a)
+        && first_nonfinite(PyArray_SIZE(a), PyArray_DATA(a)) < 0) {
+        f->x_array = (PyArrayObject *)vector(PyArray_SIZE(a), NPY_DOUBLE, PyArray_DATA(a));
+    }
+    else {
+        f->x_array = (PyArrayObject *)arguments("as_start", "(O)", x0);
+    }
+    if (f->x_array == NULL) {
+        return -1;
+    }
+    f->x = PyArray_DATA(f->x_array);
+    f->n = PyArray_SIZE(f->x_array);
+    return 0;
+}
+
+static int
+set_diag(fit *f, PyObject *diag)
+{
+    if (diag == Py_None) {
+        return 0;
+    }
+    f->diag_array = (PyArrayObject *)arguments("as_diag", "(On)", diag, (Py_ssize_t)f->n);
+    f->state.mode = 2;
+    return f->diag_array == NULL ? -1 : 0;
 }
 
 /* (JᵀJ)⁻¹, or None where there is none to give. */
@@ -458,21 +485,18 @@ static PyObject *
 result(fit *f)
 {
     const int info = f->state.info;
-    PyObject *x = vector(f->n, NPY_DOUBLE, f->x);
-    if (x == NULL) {
-        return NULL;
-    }
+    PyArrayObject *x = f->x_array;
     if (f->fjac_array == NULL) {
         return info >= 1 && info <= INFO_GTOL
-                   ? Py_BuildValue("Ni", x, info)
-                   : Py_BuildValue("NiinLLOOOOO", x, info, f->cause, (Py_ssize_t)f->where,
-                                   (long long)f->state.nfev, (long long)f->state.njev, Py_None,
+                   ? Py_BuildValue("Oi", x, info)
+                   : Py_BuildValue("OiindLLOOOOO", x, info, f->cause, (Py_ssize_t)f->where,
+                                   f->culprit, (long long)f->state.nfev, (long long)f->state.njev, Py_None,
                                    Py_None, Py_None, Py_None, Py_None);
     }
     if (f->state.nfev + f->state.njev == 1) {
         no_factors(f);
     }
-    return Py_BuildValue("NiinLLNONNN", x, info, f->cause, (Py_ssize_t)f->where,
+    return Py_BuildValue("OiindLLNONNN", x, info, f->cause, (Py_ssize_t)f->where, f->culprit,
                          (long long)f->state.nfev, (long long)f->state.njev,
                          vector(f->m, NPY_DOUBLE, f->fvec), f->fjac_array,
                          vector(f->n, NPY_INT, f->ipvt), vector(f->n, NPY_DOUBLE, f->qtf),
@@ -481,9 +505,9 @@ result(fit *f)
 
 /* Call func at the start, and with M known set up the rest. */
 static int
-begin(fit *f, PyObject *const *args, PyArrayObject *x0)
+begin(fit *f, PyObject *const *args)
 {
-    PyObject *value = call_user(f, f->func, PyArray_DATA(x0));
+    PyObject *value = call_user(f, f->func, f->x);
     if (value == NULL) {
         return -1;
     }
@@ -506,7 +530,6 @@ begin(fit *f, PyObject *const *args, PyArrayObject *x0)
         Py_XDECREF(arguments("too_few_residuals", "(nn)", (Py_ssize_t)f->n, (Py_ssize_t)f->m));
     }
     else if (allocate(f, PyObject_IsTrue(args[FULL_OUTPUT])) == 0) {
-        memcpy(f->x, PyArray_DATA(x0), f->n * sizeof(double));
         memcpy(f->f_trial, PyArray_DATA(first), f->m * sizeof(double));
         status = 0;
     }
@@ -515,25 +538,11 @@ begin(fit *f, PyObject *const *args, PyArrayObject *x0)
     return status;
 }
 
-static int
-set_diag(fit *f, PyObject *value)
-{
-    PyArrayObject *diag = (PyArrayObject *)arguments("as_diag", "(On)", value, (Py_ssize_t)f->n);
-    if (diag == NULL) {
-        return -1;
-    }
-    memcpy(f->diag, PyArray_DATA(diag), f->n * sizeof(double));
-    Py_DECREF(diag);
-    f->state.mode = 2;
-    return 0;
-}
-
 static PyObject *
-solve(fit *f, PyObject *const *args, PyArrayObject *x0)
+solve(fit *f, PyObject *const *args)
 {
-    f->n = PyArray_DIM(x0, 0);
-    if (set_options(f, args) < 0 || begin(f, args, x0) < 0
-        || (args[DIAG] != Py_None && set_diag(f, args[DIAG]) < 0) || iterate(f) < 0) {
+    if (set_start(f, args[X0]) < 0 || set_diag(f, args[DIAG]) < 0 || set_options(f, args) < 0
+        || begin(f, args) < 0 || iterate(f) < 0) {
         return NULL;
     }
     return result(f);
@@ -561,9 +570,9 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         .ncall = extra + 1,
         .col_deriv = PyObject_IsTrue(args[COL_DERIV]),
     };
-    PyArrayObject *x0 = as_start(args[X0]);
-    PyObject *outcome = x0 ? solve(&f, args, x0) : NULL;
-    Py_XDECREF(x0);
+    PyObject *outcome = solve(&f, args);
+    Py_XDECREF(f.x_array);
+    Py_XDECREF(f.diag_array);
     Py_XDECREF(f.fjac_array);
     PyMem_RawFree(f.block);
     if (call != few) {
