@@ -37,14 +37,14 @@ module minpack_callbacks
 
 contains
 
-   pure function print_now(iteration, nprint)
+   pure function print_now(iteration, nprint) result(now)
       !! Whether `fcn` is to be called with iflag = 0: at the start and every `nprint` iterations.
       integer(ik), intent(in) :: iteration  !! from 1
       integer(c_int), intent(in) :: nprint  !! not positive: never
-      logical :: print_now
+      logical :: now
 
-      print_now = .false.
-      if (nprint > 0) print_now = modulo(iteration - 1, int(nprint, ik)) == 0
+      now = .false.
+      if (nprint > 0) now = modulo(iteration - 1, int(nprint, ik)) == 0
    end function print_now
 
 end module minpack_callbacks

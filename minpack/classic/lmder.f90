@@ -6,15 +6,15 @@ module minpack_lmder
    use minpack_factorise, only: factorise
    use minpack_info, only: info_improper
    use minpack_kinds, only: ik
-   use minpack_step
+   use minpack_step, only: lm_state, lm_step, request_jacobian, request_residual
    implicit none (type, external)
    private
    public :: lmder
 
 contains
 
-   subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, &
-                    nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmder_")
+   subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, &
+                    factor, nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmder_")
       !! The argument list of the MINPACK-1 User Guide (ANL-80-74), so that this and the original
       !! can stand in for each other at link time. INFO may also be 9: see `minpack_info`.
       procedure(lmder_fcn) :: fcn
@@ -55,7 +55,7 @@ contains
       state = lm_state(ftol=ftol, xtol=xtol, gtol=gtol, factor=factor, maxfev=int(maxfev, ik), &
                        mode=mode)
 
-      do while (iflag >= 0)
+      iterate: do while (iflag >= 0)
          call lm_step(state, columns, x, wa2, fjac, int(ldfjac, ik), ipvt, qtf, wa3, diag, wa1, wa4)
          if (state%accepted /= 0) fvec = wa4
          select case (state%request)
@@ -68,18 +68,18 @@ contains
             if (print_now(state%iteration, nprint)) then
                iflag = 0
                call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
-               if (iflag < 0) exit
+               if (iflag < 0) exit iterate
             end if
             iflag = 2
             call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
             state%njev = state%njev + 1
-            if (iflag < 0) exit
+            if (iflag < 0) exit iterate
             call factorise(rows, columns, fjac, int(ldfjac, ik), fvec, ipvt, qtf, wa3, wa1, wa2, &
                            wa4)
          case default
-            exit
+            exit iterate
          end select
-      end do
+      end do iterate
 
       info = state%info
       if (iflag < 0) info = iflag

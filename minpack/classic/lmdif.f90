@@ -7,7 +7,7 @@ module minpack_lmdif
    use minpack_fdjac2, only: difference_column, difference_step
    use minpack_info, only: info_improper
    use minpack_kinds, only: ik
-   use minpack_step
+   use minpack_step, only: lm_state, lm_step, request_jacobian, request_residual
    implicit none (type, external)
    private
    public :: lmdif
@@ -57,7 +57,7 @@ contains
       state = lm_state(ftol=ftol, xtol=xtol, gtol=gtol, factor=factor, maxfev=int(maxfev, ik), &
                        mode=mode)
 
-      do while (iflag >= 0)
+      iterate: do while (iflag >= 0)
          call lm_step(state, columns, x, wa2, fjac, int(ldfjac, ik), ipvt, qtf, wa3, diag, wa1, wa4)
          if (state%accepted /= 0) fvec = wa4
          select case (state%request)
@@ -70,25 +70,25 @@ contains
             if (print_now(state%iteration, nprint)) then
                iflag = 0
                call fcn(m, n, x, fvec, iflag)
-               if (iflag < 0) exit
+               if (iflag < 0) exit iterate
             end if
+            state%nfev = state%nfev + columns
             wa2 = x
-            do j = 1, columns
+            differences: do j = 1, columns
                h = difference_step(x(j), epsfcn)
                wa2(j) = x(j) + h
                iflag = 2
                call fcn(m, n, wa2, fjac(:, j), iflag)
-               if (iflag < 0) exit
+               if (iflag < 0) exit iterate
                call difference_column(rows, fvec, h, fjac(:, j))
                wa2(j) = x(j)
-            end do
-            state%nfev = state%nfev + columns
+            end do differences
             call factorise(rows, columns, fjac, int(ldfjac, ik), fvec, ipvt, qtf, wa3, wa1, wa2, &
                            wa4)
          case default
-            exit
+            exit iterate
          end select
-      end do
+      end do iterate
 
       info = state%info
       if (iflag < 0) info = iflag

@@ -10,8 +10,8 @@ module minpack_fdjac2
 contains
 
    pure function difference_step(x_j, epsfcn) result(h) bind(c, name="pyminpack_difference_step")
-      !! √max(epsfcn, ε) |x_j|, or the root itself where x_j = 0: it balances the truncation error of
-      !! the difference, of order h, against the error `epsfcn` of F, divided by h.
+      !! √max(epsfcn, ε) |x_j|, or the root itself where x_j = 0: it balances the truncation error
+      !! of the difference, of order h, against the error `epsfcn` of F, divided by h.
       real(c_double), intent(in), value :: x_j
       real(c_double), intent(in), value :: epsfcn  !! relative error of F
       real(c_double) :: h

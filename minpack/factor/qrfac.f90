@@ -39,13 +39,13 @@ contains
       rdiag = acnorm
       reference = acnorm
 
-      do j = 1, n
+      eliminate: do j = 1, n
          call pivot(m, n, a, lda, j, ipvt, rdiag, reference)
          rows = m - j + 1
          sigma = enorm(rows, a(j:, j))
          if (.not. sigma > 0.0_wp) then  ! zero column; a NaN was seen in acnorm
             a(j, j) = 0.0_wp
-            cycle
+            cycle eliminate
          end if
          sigma = sign(sigma, a(j, j))
          a(j:m, j) = a(j:m, j)/sigma
@@ -59,7 +59,7 @@ contains
          end do
          call reflect(rows, a(j:, j), f(j:))
          a(j, j) = -sigma
-      end do
+      end do eliminate
    end subroutine qrfac
 
    pure subroutine pivot(m, n, a, lda, j, ipvt, rdiag, reference)

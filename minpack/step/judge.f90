@@ -18,7 +18,7 @@ contains
 
    pure subroutine judge(fnorm, fnorm_trial, pnorm, prered, dirder, delta, par, actred, ratio, &
                          accepted)
-      !! On return `delta` and `par` are those of the next trial, whether or not this one is accepted.
+      !! On return `delta` and `par` are those of the next trial, accepted or not.
       real(wp), intent(in) :: fnorm  !! ‖f(x)‖ > 0
       real(wp), intent(in) :: fnorm_trial  !! ‖f(x + p)‖; NaN or +Inf where f has no value
       real(wp), intent(in) :: pnorm  !! ‖D p‖

@@ -44,8 +44,8 @@ contains
          return
       end if
 
-      ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R, φ(0) is
-      ! the limit of nothing and bounds nothing.
+      ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R,
+      ! φ(0) is the limit of nothing and bounds nothing.
       lower = 0.0_wp
       if (rank == n) then
          call normalised(n, ipvt, diag, work2, dz_norm, work1)
@@ -100,10 +100,10 @@ contains
       integer(ik) :: j
 
       rank = 0
-      do while (rank < n)
-         if (.not. abs(r(rank + 1, rank + 1)) > 0.0_wp) exit
+      count: do while (rank < n)
+         if (.not. abs(r(rank + 1, rank + 1)) > 0.0_wp) exit count
          rank = rank + 1
-      end do
+      end do count
       work(1:rank) = qtb(1:rank)
       work(rank + 1:n) = 0.0_wp
       call solve_upper(rank, r, ldr, work)

@@ -10,11 +10,12 @@ module minpack_propose
 
 contains
 
-   pure subroutine propose(n, r, ldr, ipvt, diag, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
-                           work1, work2, work3)
-      !! p minimises ‖f + J p‖ within ‖D p‖ ≤ delta, roughly; `prered` and `dirder` are what the model
-      !! promises: with t₁ = ‖J p‖/‖f‖ and t₂ = √par ‖D p‖/‖f‖ the relative reduction of the sum
-      !! of squares t₁² + 2 t₂², and half its derivative along p, -(t₁² + t₂²) (Moré 1978, section 4).
+   pure subroutine propose(n, r, ldr, ipvt, diag, qtf, fnorm, delta, par, p, pnorm, prered, &
+                           dirder, work1, work2, work3)
+      !! p minimises ‖f + J p‖ within ‖D p‖ ≤ delta, roughly; `prered` and `dirder` are what the
+      !! model promises (Moré 1978, section 4): with t₁ = ‖J p‖/‖f‖ and t₂ = √par ‖D p‖/‖f‖ the
+      !! relative reduction of the sum of squares, t₁² + 2 t₂², and half its derivative along p,
+      !! -(t₁² + t₂²).
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(inout) :: r(ldr, n)  !! strict lower triangle: work

@@ -35,8 +35,8 @@ contains
       end do
       rhs = qtb
 
-      do j = 1, n
-         if (.not. d(ipvt(j)) > 0.0_wp) cycle
+      rows: do j = 1, n
+         if (.not. d(ipvt(j)) > 0.0_wp) cycle rows
          z(j) = d(ipvt(j))
          z(j + 1:n) = 0.0_wp
          carried = 0.0_wp
@@ -46,7 +46,7 @@ contains
                            rhs(k), carried)
             end if
          end do
-      end do
+      end do rows
 
       call solve_damped(n, r, ldr, sdiag, rhs)
       do j = 1, n
@@ -96,10 +96,10 @@ contains
       integer(ik) :: j, rank
 
       rank = 0
-      do while (rank < n)
-         if (.not. abs(sdiag(rank + 1)) > 0.0_wp) exit
+      count: do while (rank < n)
+         if (.not. abs(sdiag(rank + 1)) > 0.0_wp) exit count
          rank = rank + 1
-      end do
+      end do count
       b(rank + 1:n) = 0.0_wp
       do j = rank, 1, -1
          b(j) = (b(j) - dot(rank - j, r(j + 1:, j), b(j + 1:)))/sdiag(j)

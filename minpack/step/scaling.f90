@@ -26,7 +26,8 @@ contains
    end subroutine grow_diag
 
    pure function gradient_cosine(n, r, ldr, ipvt, qtf, acnorm, fnorm) result(gnorm)
-      !! Largest |cos| of an angle between f and a column of J: (J e_l)ᵀ f = (R e_j)ᵀ qtf, l = ipvt(j).
+      !! Largest |cos| of an angle between f and a column of J. With l = ipvt(j):
+      !! (J e_l)ᵀ f = (R e_j)ᵀ qtf.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(in) :: r(ldr, n)
@@ -40,15 +41,15 @@ contains
 
       gnorm = 0.0_wp
       if (.not. fnorm > 0.0_wp) return
-      do j = 1, n
-         l = ipvt(j)
-         if (.not. acnorm(l) > 0.0_wp) cycle
+      columns: do j = 1, n
+         l = int(ipvt(j), ik)
+         if (.not. acnorm(l) > 0.0_wp) cycle columns
          cosine = 0.0_wp
          do i = 1, j  ! both quotients are at most 1: no over- or underflow that matters
             cosine = cosine + (r(i, j)/acnorm(l))*(qtf(i)/fnorm)
          end do
          gnorm = max(gnorm, abs(cosine))
-      end do
+      end do columns
    end function gradient_cosine
 
 end module minpack_scaling

@@ -31,7 +31,7 @@ _REAL_KINDS = "fiub"
 
 
 def _describe(value: object) -> str:
-    """What came: a type, with dtype and shape where it has them."""
+    """Say what came: a type, with dtype and shape where it has them."""
     name = type(value).__name__
     if isinstance(value, np.ndarray):
         return f"{name} of dtype {value.dtype} and shape {value.shape}"
@@ -40,7 +40,7 @@ def _describe(value: object) -> str:
 
 
 def _no_numbers(value: object, array: npt.NDArray[Any] | None) -> str:
-    """What came instead of real numbers."""
+    """Say what came instead of real numbers."""
     if array is None:
         return f"{_describe(value)}, which is ragged"
     if isinstance(value, np.ndarray):
@@ -82,7 +82,7 @@ def as_residuals(value: Any, m: int) -> FloatArray:
 
 
 def residual_eps(value: Any) -> float:
-    """Return the precision in which `func` works: the eps of the floating-point dtype that it returns."""
+    """Return the eps of the floating-point dtype in which `func` works."""
     dtype = np.asarray(value).dtype
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
