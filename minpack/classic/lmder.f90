@@ -14,7 +14,8 @@ module minpack_lmder
 contains
 
    subroutine lmder(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, &
-                    factor, nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmder_")
+                    factor, nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) &
+      bind(c, name="lmder_")
       !! The argument list of the MINPACK-1 User Guide (ANL-80-74), so that this and the original
       !! can stand in for each other at link time. INFO may also be 9: see `minpack_info`.
       procedure(lmder_fcn) :: fcn
@@ -62,18 +63,19 @@ contains
          case (request_residual)
             iflag = 1
             call fcn(m, n, wa2, wa4, fjac, ldfjac, iflag)
+            if (state%iteration == 0) fvec = wa4
             state%nfev = state%nfev + 1
             state%fnorm_trial = enorm(rows, wa4)
          case (request_jacobian)
+            iflag = 2
+            call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
+            state%njev = state%njev + 1
+            if (iflag < 0) exit iterate
             if (print_now(state%iteration, nprint)) then
                iflag = 0
                call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
                if (iflag < 0) exit iterate
             end if
-            iflag = 2
-            call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
-            state%njev = state%njev + 1
-            if (iflag < 0) exit iterate
             call factorise(rows, columns, fjac, int(ldfjac, ik), fvec, ipvt, qtf, wa3, wa1, wa2, &
                            wa4)
          case default

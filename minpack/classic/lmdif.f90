@@ -64,14 +64,10 @@ contains
          case (request_residual)
             iflag = 1
             call fcn(m, n, wa2, wa4, iflag)
+            if (state%iteration == 0) fvec = wa4
             state%nfev = state%nfev + 1
             state%fnorm_trial = enorm(rows, wa4)
          case (request_jacobian)
-            if (print_now(state%iteration, nprint)) then
-               iflag = 0
-               call fcn(m, n, x, fvec, iflag)
-               if (iflag < 0) exit iterate
-            end if
             state%nfev = state%nfev + columns
             wa2 = x
             differences: do j = 1, columns
@@ -83,6 +79,11 @@ contains
                call difference_column(rows, fvec, h, fjac(:, j))
                wa2(j) = x(j)
             end do differences
+            if (print_now(state%iteration, nprint)) then
+               iflag = 0
+               call fcn(m, n, x, fvec, iflag)
+               if (iflag < 0) exit iterate
+            end if
             call factorise(rows, columns, fjac, int(ldfjac, ik), fvec, ipvt, qtf, wa3, wa1, wa2, &
                            wa4)
          case default

@@ -47,7 +47,7 @@ contains
             a(j, j) = 0.0_wp
             cycle eliminate
          end if
-         sigma = sign(sigma, a(j, j))
+         if (a(j, j) < 0.0_wp) sigma = -sigma  ! not sign(): -0 is no reason to turn the row
          a(j:m, j) = a(j:m, j)/sigma
          head = a(j, j) + 1.0_wp
          a(j, j) = head

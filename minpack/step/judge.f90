@@ -1,6 +1,6 @@
 module minpack_judge
    !! Judge a trial step from the norm of its residuals: all that the step core learns of f(x + p).
-   use minpack_kinds, only: wp
+   use minpack_kinds, only: is_finite, wp
    implicit none (type, external)
    private
    public :: judge
@@ -11,6 +11,10 @@ module minpack_judge
    real(wp), parameter :: ratio_grow = 0.75_wp
    real(wp), parameter :: shrink_least = 0.1_wp
    real(wp), parameter :: shrink_most = 0.5_wp
+   real(wp), parameter :: shrink_blind = 0.25_wp
+      !! Where f₊ has no value there is no parabola, and no sign that x + p is far off either. The
+      !! original takes 0.1 or the parabola's factor, by how many residuals are infinite; with 0.1
+      !! NIST's MGH17 does not leave its start.
    real(wp), parameter :: much_worse = 0.1_wp
       !! ‖f₊‖ ≥ 10 ‖f‖: the model is worthless there, its parabola too.
 
@@ -44,6 +48,7 @@ contains
          shrink = shrink_most
          if (actred < 0.0_wp) shrink = 0.5_wp*dirder/(dirder + 0.5_wp*actred)
          if (.not. comparable .or. shrink < shrink_least) shrink = shrink_least
+         if (.not. is_finite(fnorm_trial)) shrink = shrink_blind
          delta = shrink*min(delta, pnorm/shrink_least)
          par = par/shrink
       else if (.not. par > 0.0_wp .or. ratio >= ratio_grow) then
