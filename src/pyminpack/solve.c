@@ -31,7 +31,7 @@ typedef struct {
     PyObject *func, *dfun; /* dfun: NULL for differences */
     PyObject **call;       /* vectorcall: a free slot, x, the extra arguments */
     Py_ssize_t ncall;
-    int col_deriv;
+    int full_output, col_deriv;
     double epsfcn;
     npy_intp m, n;
     lm_state state;
@@ -294,8 +294,9 @@ iterate(fit *f)
 }
 
 static int
-allocate(fit *f, int full_output)
+allocate(fit *f)
 {
+    const int full_output = f->full_output;
     const size_t m = f->m, n = f->n;
     if (full_output) {
         npy_intp shape[2] = {f->n, f->m};
@@ -529,7 +530,7 @@ begin(fit *f, PyObject *const *args)
     else if (f->m < f->n) {
         Py_XDECREF(arguments("too_few_residuals", "(nn)", (Py_ssize_t)f->n, (Py_ssize_t)f->m));
     }
-    else if (allocate(f, PyObject_IsTrue(args[FULL_OUTPUT])) == 0) {
+    else if (allocate(f) == 0) {
         memcpy(f->f_trial, PyArray_DATA(first), f->m * sizeof(double));
         status = 0;
     }
@@ -555,6 +556,11 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         PyErr_SetString(PyExc_TypeError, "solve() takes 13 arguments, the third of them a tuple");
         return NULL;
     }
+    const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
+    const int col_deriv = PyObject_IsTrue(args[COL_DERIV]);
+    if (full_output < 0 || col_deriv < 0) {
+        return NULL;
+    }
     const Py_ssize_t extra = PyTuple_GET_SIZE(args[ARGS]);
     PyObject *few[8], **call = extra + 2 <= 8 ? few : PyMem_New(PyObject *, extra + 2);
     if (call == NULL) {
@@ -568,7 +574,8 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         .dfun = args[DFUN] == Py_None ? NULL : args[DFUN],
         .call = call,
         .ncall = extra + 1,
-        .col_deriv = PyObject_IsTrue(args[COL_DERIV]),
+        .full_output = full_output,
+        .col_deriv = col_deriv,
     };
     PyObject *outcome = solve(&f, args);
     Py_XDECREF(f.x_array);
