@@ -113,8 +113,9 @@ def test_no_growth_by_bad_input(call):
 def assert_no_growth(call, times=12_500):
     """Neither Python objects nor resident memory grow with the number of calls.
 
-    One object left behind by each call would show as `times` blocks. The least that malloc hands
-    out is 32 bytes; half of that a call is 200 kB, which the resident size does not wander by.
+    One object left behind by each call would show as `times` blocks; Python's own free lists and
+    caches move by some tens of them. The least that malloc hands out is 32 bytes; half of that a
+    call is 200 kB, which the resident size does not wander by.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -123,7 +124,7 @@ def assert_no_growth(call, times=12_500):
         blocks, size = sys.getallocatedblocks(), resident()
         repeat(call, times)
         gc.collect()
-    assert sys.getallocatedblocks() - blocks < 50
+    assert sys.getallocatedblocks() - blocks < times // 20
     assert resident() - size < 16 * times
 
 

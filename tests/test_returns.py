@@ -36,6 +36,8 @@ def gaussian_jacobian(x):
 
 
 PEAK_DATA = gaussian([2.0, 1.5, 0.8, 0.5, -0.2]) + 0.05 * np.sin(7.0 * TIMES)
+# Of differences; a power of two, so that its square and the root of that are exact.
+RELATIVE_STEP = 2.0**-24
 POWERS = np.vander(TIMES / 4.0, 4)
 UNITS = np.array([1e-12, 1.0, 1e12, 1e3])
 # (func, Dfun, x0): well conditioned; one variable; polynomial; in hostile units; five variables.
@@ -204,11 +206,11 @@ class TestInfodict:
         model, _, x0 = SMOOTH[name]
         n = len(x0)
         func = Recorder(model)
-        _, _, info, _, ier = leastsq(func, x0, full_output=True)
+        _, _, info, _, ier = leastsq(func, x0, epsfcn=RELATIVE_STEP**2, full_output=True)
         assert ier in {1, 2, 3, 4}
         base, first = last_differences(func, n)
         x, residual = func.points[base], func.values[base]
-        steps = 2.0**-26 * np.abs(x)
+        steps = RELATIVE_STEP * np.abs(x)
         jacobian = np.stack(
             [(func.values[first + j] - residual) / steps[j] for j in range(n)], axis=1
         )
@@ -220,7 +222,7 @@ def last_differences(func, n):
 
     def is_difference(j, call, base):
         x = func.points[base].copy()
-        x[j] += 2.0**-26 * abs(x[j])
+        x[j] += RELATIVE_STEP * abs(x[j])
         return np.array_equal(func.points[call], x)
 
     for first in range(func.count - n, 0, -1):

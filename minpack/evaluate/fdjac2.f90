@@ -10,14 +10,17 @@ module minpack_fdjac2
 contains
 
    pure function difference_step(x_j, epsfcn) result(h) bind(c, name="pyminpack_difference_step")
-      !! √max(epsfcn, ε) |x_j|, or the root itself where x_j = 0: it balances the truncation error
-      !! of the difference, of order h, against the error `epsfcn` of F, divided by h.
+      !! √max(epsfcn, ε) |x_j|, or the root itself where that is 0 (x_j = 0, or so small that the
+      !! product underflows): it balances the truncation error of the difference, of order h,
+      !! against the error `epsfcn` of F, divided by h.
       real(c_double), intent(in), value :: x_j
       real(c_double), intent(in), value :: epsfcn  !! relative error of F
       real(c_double) :: h
+      real(c_double) :: root
 
-      h = sqrt(max(epsfcn, epsmch))
-      if (abs(x_j) > 0.0_c_double) h = h*abs(x_j)
+      root = sqrt(max(epsfcn, epsmch))
+      h = root*abs(x_j)
+      if (.not. h > 0.0_c_double) h = root
    end function difference_step
 
    pure subroutine difference_column(m, fvec, h, column) bind(c, name="pyminpack_difference_column")

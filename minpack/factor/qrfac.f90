@@ -1,5 +1,6 @@
 module minpack_qrfac
    !! Householder QR with column pivoting, in place: the classic factor step.
+   use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
@@ -14,27 +15,29 @@ module minpack_qrfac
 
 contains
 
-   pure subroutine qrfac(m, n, a, lda, f, ipvt, acnorm, rdiag, reference)
+   pure subroutine qrfac(m, n, a, lda, f, ipvt, acnorm, rdiag, reference) &
+      bind(c, name="pyminpack_qrfac")
       !! A P = Q R, |R_11| ≥ |R_22| ≥ …, and f := Qᵀ f, for m ≥ n.
       !!
       !! Reflector j is I - v vᵀ/v_1 with v = a/σ + e_1, σ = ±‖a‖ of the sign of a_1: v_1 lies in
       !! [1, 2], so neither v nor the division by v_1 can over- or underflow.
-      integer(ik), intent(in) :: m
-      integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: lda
-      real(wp), intent(inout) :: a(lda, n)
+      integer(c_int64_t), intent(in) :: m
+      integer(c_int64_t), intent(in) :: n
+      integer(c_int64_t), intent(in) :: lda
+      real(c_double), intent(inout) :: a(lda, n)
          !! in: A; out: upper triangle R, below its diagonal the tails of the reflectors
-      real(wp), intent(inout) :: f(m)  !! in: f; out: Qᵀ f
-      integer, intent(out) :: ipvt(n)  !! column j of A P is column ipvt(j) of A
-      real(wp), intent(out) :: acnorm(n)  !! ‖A e_j‖, in the order of A
-      real(wp), intent(out) :: rdiag(n)  !! work: norms of what remains of the columns
-      real(wp), intent(out) :: reference(n)  !! work: each norm when it was last computed afresh
+      real(c_double), intent(inout) :: f(m)  !! in: f; out: Qᵀ f
+      integer(c_int), intent(out) :: ipvt(n)  !! column j of A P is column ipvt(j) of A
+      real(c_double), intent(out) :: acnorm(n)  !! ‖A e_j‖, in the order of A
+      real(c_double), intent(out) :: rdiag(n)  !! work: norms of what remains of the columns
+      real(c_double), intent(out) :: reference(n)
+         !! work: each norm when it was last computed afresh
       real(wp) :: sigma, head
       integer(ik) :: j, k, rows
 
       do j = 1, n
          acnorm(j) = enorm(m, a(:, j))
-         ipvt(j) = int(j)
+         ipvt(j) = int(j, c_int)
       end do
       rdiag = acnorm
       reference = acnorm

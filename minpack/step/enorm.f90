@@ -16,7 +16,7 @@ contains
    pure function enorm(n, x) result(norm) bind(c, name="pyminpack_enorm")
       !! One vectorised pass; a second, scaled by the largest magnitude, only where the plain sum
       !! of squares over- or underflows. NaN where x has a NaN, +Inf where it has an infinity.
-      integer(c_int64_t), intent(in), value :: n
+      integer(c_int64_t), intent(in) :: n
       real(c_double), intent(in) :: x(n)
       real(c_double) :: norm
       real(wp) :: largest

@@ -1,5 +1,6 @@
 module minpack_judge
    !! Judge a trial step from the norm of its residuals: all that the step core learns of f(x + p).
+   use, intrinsic :: iso_c_binding, only: c_double, c_int
    use minpack_kinds, only: is_finite, wp
    implicit none (type, external)
    private
@@ -21,18 +22,18 @@ module minpack_judge
 contains
 
    pure subroutine judge(fnorm, fnorm_trial, pnorm, prered, dirder, delta, par, actred, ratio, &
-                         accepted)
+                         accepted) bind(c, name="pyminpack_judge")
       !! On return `delta` and `par` are those of the next trial, accepted or not.
-      real(wp), intent(in) :: fnorm  !! ‖f(x)‖ > 0
-      real(wp), intent(in) :: fnorm_trial  !! ‖f(x + p)‖; NaN or +Inf where f has no value
-      real(wp), intent(in) :: pnorm  !! ‖D p‖
-      real(wp), intent(in) :: prered
-      real(wp), intent(in) :: dirder
-      real(wp), intent(inout) :: delta
-      real(wp), intent(inout) :: par
-      real(wp), intent(out) :: actred  !! 1 - (‖f₊‖/‖f‖)², or -1
-      real(wp), intent(out) :: ratio
-      logical, intent(out) :: accepted
+      real(c_double), intent(in) :: fnorm  !! ‖f(x)‖ > 0
+      real(c_double), intent(in) :: fnorm_trial  !! ‖f(x + p)‖; NaN or +Inf where f has no value
+      real(c_double), intent(in) :: pnorm  !! ‖D p‖
+      real(c_double), intent(in) :: prered
+      real(c_double), intent(in) :: dirder
+      real(c_double), intent(inout) :: delta
+      real(c_double), intent(inout) :: par
+      real(c_double), intent(out) :: actred  !! 1 - (‖f₊‖/‖f‖)², or -1
+      real(c_double), intent(out) :: ratio
+      integer(c_int), intent(out) :: accepted  !! 1 or 0
       real(wp) :: shrink
       logical :: comparable
 
@@ -55,7 +56,7 @@ contains
          delta = pnorm/shrink_most
          par = shrink_most*par
       end if
-      accepted = ratio >= ratio_accept
+      accepted = merge(1_c_int, 0_c_int, ratio >= ratio_accept)
    end subroutine judge
 
 end module minpack_judge

@@ -2,6 +2,7 @@ module minpack_lmpar
    !! The Levenberg–Marquardt parameter (Moré 1978, section 5): `par` ≥ 0 with ‖D z‖ ≈ delta for z
    !! minimising ‖[J; √par D] z - [f; 0]‖, by a safeguarded Newton iteration on the secular function
    !! φ(par) = ‖D z(par)‖ - delta.
+   use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_enorm, only: enorm
    use minpack_kinds, only: dwarf, ik, wp
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
@@ -16,21 +17,22 @@ module minpack_lmpar
 
 contains
 
-   pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, z, dz_norm, sdiag, work1, work2)
-      integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, n)
+   pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, z, dz_norm, sdiag, work1, work2) &
+      bind(c, name="pyminpack_lmpar")
+      integer(c_int64_t), intent(in) :: n
+      integer(c_int64_t), intent(in) :: ldr
+      real(c_double), intent(inout) :: r(ldr, n)
          !! upper triangle: R of J P = Q R, kept; strict lower triangle: overwritten
-      integer, intent(in) :: ipvt(n)
-      real(wp), intent(in) :: diag(n)  !! D, in the order of the variables, > 0
-      real(wp), intent(in) :: qtb(n)  !! first n of Qᵀ f
-      real(wp), intent(in) :: delta  !! > 0
-      real(wp), intent(inout) :: par  !! in: a guess; out: the parameter
-      real(wp), intent(out) :: z(n)
-      real(wp), intent(out) :: dz_norm  !! ‖D z‖
-      real(wp), intent(out) :: sdiag(n)  !! work
-      real(wp), intent(out) :: work1(n)
-      real(wp), intent(out) :: work2(n)
+      integer(c_int), intent(in) :: ipvt(n)
+      real(c_double), intent(in) :: diag(n)  !! D, in the order of the variables, > 0
+      real(c_double), intent(in) :: qtb(n)  !! first n of Qᵀ f
+      real(c_double), intent(in) :: delta  !! > 0
+      real(c_double), intent(inout) :: par  !! in: a guess; out: the parameter
+      real(c_double), intent(out) :: z(n)
+      real(c_double), intent(out) :: dz_norm  !! ‖D z‖
+      real(c_double), intent(out) :: sdiag(n)  !! work
+      real(c_double), intent(out) :: work1(n)
+      real(c_double), intent(out) :: work2(n)
       real(wp) :: phi, phi_previous, slope, lower, upper, gradient_norm
       integer(ik) :: rank
       integer :: iteration

@@ -1,5 +1,6 @@
 module minpack_qrsolv
    !! The damped least-squares problem of the Levenberg–Marquardt step, from R alone.
+   use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_dot, only: dot
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
@@ -8,22 +9,23 @@ module minpack_qrsolv
 
 contains
 
-   pure subroutine qrsolv(n, r, ldr, ipvt, d, qtb, z, sdiag, rhs)
+   pure subroutine qrsolv(n, r, ldr, ipvt, d, qtb, z, sdiag, rhs) bind(c, name="pyminpack_qrsolv")
       !! z minimises ‖[R Pᵀ; D] z - [qtb; 0]‖ (Moré 1978, section 3).
       !!
       !! Givens rotations turn [R; Pᵀ D P] into [S; 0], S upper triangular with
       !! Pᵀ (JᵀJ + D²) P = SᵀS. S is built transposed in the strict lower triangle of r, so that a
       !! rotation runs down a column and R survives in the upper triangle.
-      integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, n)
+      integer(c_int64_t), intent(in) :: n
+      integer(c_int64_t), intent(in) :: ldr
+      real(c_double), intent(inout) :: r(ldr, n)
          !! upper triangle: R, kept; strict lower triangle: out, that of Sᵀ
-      integer, intent(in) :: ipvt(n)
-      real(wp), intent(in) :: d(n)  !! diagonal of D, ≥ 0, in the order of the variables
-      real(wp), intent(in) :: qtb(n)
-      real(wp), intent(out) :: z(n)  !! until it gets the solution: the row of D on its way out
-      real(wp), intent(out) :: sdiag(n)  !! diagonal of S
-      real(wp), intent(out) :: rhs(n)  !! work: qtb under the same rotations
+      integer(c_int), intent(in) :: ipvt(n)
+      real(c_double), intent(in) :: d(n)  !! diagonal of D, ≥ 0, in the order of the variables
+      real(c_double), intent(in) :: qtb(n)
+      real(c_double), intent(out) :: z(n)
+         !! until it gets the solution: the row of D on its way out
+      real(c_double), intent(out) :: sdiag(n)  !! diagonal of S
+      real(c_double), intent(out) :: rhs(n)  !! work: qtb under the same rotations
       real(wp) :: carried
       integer(ik) :: i, j, k
 

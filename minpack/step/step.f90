@@ -178,8 +178,7 @@ contains
       real(wp), intent(inout) :: x_trial(n)  !! work once it is x
       real(wp), intent(in) :: diag(n)
       real(wp) :: actred, ratio
-      integer(c_int) :: info
-      logical :: accepted
+      integer(c_int) :: info, accepted
 
       if (.not. is_finite(state%fnorm_trial)) then
          state%blocked = 1
@@ -188,7 +187,7 @@ contains
       end if
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
                  state%delta, state%par, actred, ratio, accepted)
-      if (accepted) then
+      if (accepted /= 0) then
          state%accepted = 1
          x = x_trial
          state%fnorm = state%fnorm_trial
@@ -200,7 +199,7 @@ contains
       info = verdict(state, actred, ratio)
       if (info /= info_improper) then
          call stop_with(state, info)
-      else if (accepted) then
+      else if (accepted /= 0) then
          state%request = request_jacobian
       end if
    end subroutine trial

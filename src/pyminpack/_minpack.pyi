@@ -56,4 +56,56 @@ def lmder(
     ipvt: IntArray,
     qtf: FloatArray,
 ) -> tuple[int, int, int]: ...
+def enorm(x: npt.ArrayLike) -> float: ...
+def qrfac(
+    a: FloatArray,
+    f: FloatArray,
+    ipvt: IntArray,
+    acnorm: FloatArray,
+    rdiag: FloatArray,
+    reference: FloatArray,
+) -> None: ...
+def qrsolv(
+    r: FloatArray,
+    ipvt: IntArray,
+    d: npt.ArrayLike,
+    qtb: npt.ArrayLike,
+    z: FloatArray,
+    sdiag: FloatArray,
+    rhs: FloatArray,
+) -> None: ...
+def lmpar(
+    r: FloatArray,
+    ipvt: IntArray,
+    diag: npt.ArrayLike,
+    qtb: npt.ArrayLike,
+    delta: float,
+    par: float,
+    z: FloatArray,
+    sdiag: FloatArray,
+    work1: FloatArray,
+    work2: FloatArray,
+) -> tuple[float, float]: ...
+def propose(
+    r: FloatArray,
+    ipvt: IntArray,
+    diag: npt.ArrayLike,
+    qtf: npt.ArrayLike,
+    fnorm: float,
+    delta: float,
+    par: float,
+    p: FloatArray,
+    work1: FloatArray,
+    work2: FloatArray,
+    work3: FloatArray,
+) -> tuple[float, float, float, float]: ...
+def judge(
+    fnorm: float,
+    fnorm_trial: float,
+    pnorm: float,
+    prered: float,
+    dirder: float,
+    delta: float,
+    par: float,
+) -> tuple[float, float, float, float, int]: ...
 def covar(r: FloatArray, ipvt: IntArray) -> tuple[FloatArray, int]: ...

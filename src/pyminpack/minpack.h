@@ -25,7 +25,7 @@ void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, d
 void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
                          int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
                          double *qtf_full);
-double pyminpack_enorm(int64_t n, const double *x);
+double pyminpack_enorm(const int64_t *n, const double *x);
 double pyminpack_difference_step(double x_j, double epsfcn);
 void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
 void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,

@@ -241,6 +241,13 @@ step(fit *f)
     }
 }
 
+static double
+trial_norm(const fit *f)
+{
+    const int64_t m = f->m;
+    return pyminpack_enorm(&m, f->f_trial);
+}
+
 static void
 blame(fit *f)
 {
@@ -265,7 +272,7 @@ iterate(fit *f)
     f->state.request = REQUEST_START;
     step(f);
     if (f->state.request == REQUEST_RESIDUAL) {
-        f->state.fnorm_trial = pyminpack_enorm(f->m, f->f_trial);
+        f->state.fnorm_trial = trial_norm(f);
         step(f);
     }
     else {
@@ -277,7 +284,7 @@ iterate(fit *f)
                 return -1;
             }
             f->state.nfev += 1;
-            f->state.fnorm_trial = pyminpack_enorm(f->m, f->f_trial);
+            f->state.fnorm_trial = trial_norm(f);
         }
         else {
             if ((f->dfun ? user_jacobian(f) : differences(f)) < 0) {
