@@ -1,12 +1,12 @@
 module minpack_kinds
    !! The one real kind, the index kind, and the machine constants of the algorithm.
-   use, intrinsic :: iso_fortran_env, only: int64, real64
+   use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
    implicit none (type, external)
    private
    public :: wp, ik, epsmch, dwarf, is_finite
 
-   integer, parameter :: wp = real64
-   integer, parameter :: ik = int64
+   integer, parameter :: wp = c_double
+   integer, parameter :: ik = c_int64_t
       !! Sizes and indices: a Jacobian may have more than 2**31 rows.
    real(wp), parameter :: epsmch = epsilon(1.0_wp)
       !! 2**-52 exactly; MINPACK's published `dpmpar(1)` is this rounded to twelve digits.

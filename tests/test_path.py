@@ -22,6 +22,7 @@ from pyminpack import _minpack, leastsq, show_config
 WAYS = ("leastsq", "classic")
 # The share of robust runs that must agree with whatever libminpack is found. With the recorded
 # answers all must, for our arithmetic is the same on every machine; exceptions are looked into.
+REDUCED_BY_ROWS = 1000  # elements of J: ROWS_WORTH in src/pyminpack/driver/fit.h
 EQUAL_AT_LEAST = 0.97
 REVIEWED = {
     "lmder": {
@@ -164,12 +165,20 @@ def test_final_norm_is_as_good_as_the_originals_on_every_run(way, solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_the_two_ways_to_python_take_the_same_path(solver):
-    """Protects the drivers: reverse communication and the classic callback differ in no bit."""
+    """Protects the drivers: reverse communication and the classic callback differ in no bit.
+
+    But for Jacobians that the default way reduces by rows: they round in their own way, and what
+    is left of that at the solution is below the tolerances of the runs.
+    """
     by_leastsq, by_classic = ours("leastsq", solver), ours("classic", solver)
     assert not differing(by_classic, by_leastsq)
     for name, one in by_leastsq.items():
-        np.testing.assert_array_equal(one.x, by_classic[name].x, err_msg=name)
-        assert one.fnorm == by_classic[name].fnorm, name
+        run = runs()[name]
+        if run.residual(run.start).size * run.start.size >= REDUCED_BY_ROWS:
+            np.testing.assert_allclose(one.x, by_classic[name].x, rtol=1e-8, err_msg=name)
+        else:
+            np.testing.assert_array_equal(one.x, by_classic[name].x, err_msg=name)
+            assert one.fnorm == by_classic[name].fnorm, name
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

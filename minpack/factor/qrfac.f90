@@ -8,10 +8,10 @@ module minpack_qrfac
    private
    public :: qrfac
 
-   real(wp), parameter :: norm_trust = 0.05_wp
-      !! A downdated column norm is recomputed once 0.05 (norm/reference)² sinks to epsmch: by then
-      !! cancellation has eaten its digits (ANL-80-74; analysed by Drmač & Bujanović, ACM TOMS 35
-      !! (2008), 12).
+   real(wp), parameter :: norm_trust = sqrt(epsmch)
+      !! A downdated column norm is recomputed once (norm/reference)² sinks to this: by then
+      !! cancellation has eaten half its digits (Drmač & Bujanović, ACM TOMS 35 (2008), 12).
+      !! MINPACK waits until 20 ε; nearly parallel columns then pivot in the wrong order.
 
 contains
 
@@ -118,7 +118,7 @@ contains
 
       cosine = head/norm
       norm = norm*sqrt(max(0.0_wp, 1.0_wp - cosine**2))
-      if (norm_trust*(norm/reference)**2 <= epsmch) then
+      if ((norm/reference)**2 <= norm_trust) then
          norm = enorm(rows, tail)
          reference = norm
       end if

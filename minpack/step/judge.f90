@@ -48,7 +48,7 @@ contains
          ! The minimum of the parabola through both sums of squares and the slope at x.
          shrink = shrink_most
          if (actred < 0.0_wp) shrink = 0.5_wp*dirder/(dirder + 0.5_wp*actred)
-         if (.not. comparable .or. shrink < shrink_least) shrink = shrink_least
+         if (.not. comparable .or. .not. shrink >= shrink_least) shrink = shrink_least
          if (.not. is_finite(fnorm_trial)) shrink = shrink_blind
          delta = shrink*min(delta, pnorm/shrink_least)
          par = par/shrink

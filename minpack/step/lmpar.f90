@@ -4,7 +4,7 @@ module minpack_lmpar
    !! φ(par) = ‖D z(par)‖ - delta.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_enorm, only: enorm
-   use minpack_kinds, only: dwarf, ik, wp
+   use minpack_kinds, only: dwarf, ik, is_finite, wp
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
    use minpack_triangular, only: solve_upper, solve_upper_transposed
    implicit none (type, external)
@@ -49,7 +49,7 @@ contains
       ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R,
       ! φ(0) is the limit of nothing and bounds nothing.
       lower = 0.0_wp
-      if (rank == n) then
+      if (rank == n .and. is_finite(dz_norm)) then
          call normalised(n, ipvt, diag, work2, dz_norm, work1)
          call solve_upper_transposed(n, r, ldr, work1)
          slope = enorm(n, work1)

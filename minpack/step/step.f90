@@ -30,7 +30,7 @@ module minpack_step
    integer(c_int), parameter :: request_stop = 3
 
    type, bind(c) :: lm_state
-      !! All that a fit remembers between two calls, but for the vectors. Mirrored in lm_step.h.
+      !! All that a fit remembers between two calls, but for the vectors. Mirrored in src/pyminpack/driver/minpack.h.
       ! The driver sets these before the first call,
       real(c_double) :: ftol = 0.0_wp
       real(c_double) :: xtol = 0.0_wp
@@ -89,6 +89,7 @@ contains
          end if
          state%iteration = 0
          state%fnorm = 0.0_wp
+         state%blocked = 0
          x_trial = x
          state%request = request_residual
       case (request_residual)

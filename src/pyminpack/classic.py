@@ -6,7 +6,11 @@ same path as `_minpack.solve`, whose signature and result `solve` here shares.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -38,17 +42,21 @@ class Guard:
         Dfun: Callable[..., Any] | None,
         args: tuple[Any, ...],
         col_deriv: bool,
+        best: FloatArray,
         first: FloatArray,
     ) -> None:
         self.func = func
         self.Dfun = Dfun
         self.args = args
         self.col_deriv = col_deriv
+        self.best = best  # MINPACK's x: the last accepted point, but for difference steps
         self.first: FloatArray | None = first  # F(x0), known before the solver asks for it
+        self.nfev = 1
         self.trial: FloatArray = first[:0]  # last point of an iflag 1
         self.column = 0  # of the difference Jacobian, next to come
         self.cause, self.where, self.culprit = 0, -1, 0.0
         self.error: BaseException | None = None
+        self.interrupted = False
 
     def lmdif(self, x: FloatArray, fvec: FloatArray, iflag: int) -> int:
         """Evaluate the residuals, for a trial (`iflag` 1) or a difference (2)."""
@@ -67,6 +75,9 @@ class Guard:
             return STOP
 
     def _evaluate(self, x: FloatArray, fvec: FloatArray) -> bool:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.nfev += 1
         fvec[:] = arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
         return bool(np.isfinite(fvec).all())
 
@@ -80,12 +91,11 @@ class Guard:
             if bad.size:
                 self.culprit = float(fvec[bad[0]])
                 return self._stop(START, int(bad[0]))
-            finite = True
-        else:
-            finite = self._evaluate(x, fvec)
-        self.cause = 0 if finite else TRIAL
-        if not finite:
+        elif not self._evaluate(x, fvec):
+            self.cause = TRIAL
             fvec[:] = np.inf
+        elif not np.array_equal(x, self.best):
+            self.cause = 0
         return 1
 
     def _difference(self, x: FloatArray, fvec: FloatArray) -> int:
@@ -96,6 +106,8 @@ class Guard:
 
     def _jacobian(self, x: FloatArray, fjac: FloatArray) -> int:
         assert self.Dfun is not None
+        if self.interrupted:
+            raise KeyboardInterrupt
         value = self.Dfun(x.copy(), *self.args)
         fjac.T[:] = arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
         bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
@@ -104,6 +116,28 @@ class Guard:
     def _stop(self, cause: int, where: int) -> int:
         self.cause, self.where = cause, where
         return STOP
+
+
+@contextmanager
+def _deferred_interrupt(guard: Guard) -> Iterator[None]:
+    """Let Ctrl-C wait for the next call of user code.
+
+    Python's own handler could raise between f2py's frame and the guard's `try`. Only the main
+    thread receives signals; a handler that somebody has set is left to its owner.
+    """
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        guard.interrupted = True
+
+    main = threading.current_thread() is threading.main_thread()
+    if not (main and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+        yield
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def solve(
@@ -128,6 +162,8 @@ def solve(
         arguments.as_real(name, value)
         for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol), ("factor", factor))
     )
+    if epsfcn is not None:
+        epsfcn = arguments.as_real("epsfcn", epsfcn)
     limit = arguments.as_integer("maxfev", maxfev)
     if limit <= 0:
         limit = (200 if Dfun is None else 100) * (n + 1)
@@ -146,23 +182,27 @@ def solve(
     fjac = np.zeros((m, n), order="F")
     qtf = np.zeros(n)
     ipvt = np.arange(1, n + 1, dtype=np.int32)
-    guard = Guard(func, Dfun, args, bool(col_deriv), fvec.copy())
+    guard = Guard(func, Dfun, args, bool(col_deriv), x, fvec.copy())
     info, nfev, njev = 0, 1, 0
     if not arguments.improper(n, ftol, xtol, gtol, epsfcn, factor):
         tolerances = (ftol, xtol, gtol, min(limit, INT_MAX))
-        if Dfun is None:
-            info, nfev = _minpack.lmdif(
-                guard.lmdif, x, fvec, *tolerances, max(epsfcn, EPSMCH), scale, mode, factor,
-                fjac, ipvt, qtf,
-            )  # fmt: skip
-        else:
-            info, nfev, njev = _minpack.lmder(
-                guard.lmder, x, fvec, fjac, *tolerances, scale, mode, factor, ipvt, qtf
-            )
+        with _deferred_interrupt(guard):
+            if Dfun is None:
+                info, nfev = _minpack.lmdif(
+                    guard.lmdif, x, fvec, *tolerances, max(epsfcn, EPSMCH), scale, mode, factor,
+                    fjac, ipvt, qtf,
+                )  # fmt: skip
+            else:
+                info, nfev, njev = _minpack.lmder(
+                    guard.lmder, x, fvec, fjac, *tolerances, scale, mode, factor, ipvt, qtf
+                )
+        if guard.interrupted and guard.error is None:
+            raise KeyboardInterrupt
     if guard.error is not None:
         raise guard.error
     if info < 0:
         info = NONFINITE
+        nfev = guard.nfev  # MINPACK counts a difference Jacobian as a whole
         x = guard.trial  # the original leaves its difference step in x
     elif guard.cause == TRIAL and info in (1, 2, 3, 7):
         info = NONFINITE

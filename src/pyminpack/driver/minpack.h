@@ -26,6 +26,8 @@ void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, con
                          int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
                          double *qtf_full);
 double pyminpack_enorm(const int64_t *n, const double *x);
+void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
+                     int *ipvt, double *acnorm, double *rdiag, double *reference);
 double pyminpack_difference_step(double x_j, double epsfcn);
 void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
 void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
