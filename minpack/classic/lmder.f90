@@ -57,7 +57,8 @@ contains
                        mode=mode)
 
       iterate: do while (iflag >= 0)
-         call lm_step(state, columns, x, wa2, fjac, int(ldfjac, ik), ipvt, qtf, wa3, diag, wa1, wa4)
+         call lm_step(state, columns, x, wa2, fjac, int(ldfjac, ik), ipvt, qtf, wa3, diag, wa1, &
+                      wa4, 0_ik, wa4)
          if (state%accepted /= 0) fvec = wa4
          select case (state%request)
          case (request_residual)

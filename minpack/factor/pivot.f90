@@ -73,11 +73,11 @@ contains
       do while (first <= n)
          v = 0
          w(:, first:) = 0
-         do p = first, min(first + panel - 1, n)
+         pivots: do p = first, min(first + panel - 1, n)
             call bring_largest(n, p, ld, a, w, norms, ipvt, deep)
             call eliminate(n, first, p, deep, ld, a, w, v, norms, stale)
-            if (stale) exit
-         end do
+            if (stale) exit pivots
+         end do pivots
          p = min(p, first + panel - 1, n)
          call update_remaining(n, p - first + 1, p, deep, ld, a, w, v)
          if (stale) call renew_norms(n, p, ld, a, norms)
@@ -227,11 +227,11 @@ contains
       real(wp), intent(in) :: a(ld, n + 4)    !! as for pivot_in
       real(wp), intent(inout) :: norms(n + 4, 3)  !! as for pivot_in
       integer(ik) :: j
-      do j = p + 1, n
-         if (norms(j, 1) > 0 .or. .not. norms(j, 1) < 0) cycle
+      columns: do j = p + 1, n
+         if (norms(j, 1) > 0 .or. .not. norms(j, 1) < 0) cycle columns
          norms(j, 1) = length(n - p, a(p + 1, j))
          norms(j, 2) = norms(j, 1)
-      end do
+      end do columns
    end subroutine renew_norms
 
 end module minpack_pivot

@@ -78,17 +78,17 @@ contains
          qa(k, k) = 1
       end do
       qa(1:rows, panel + 1:) = b(1:rows, 1:panel)
-      do k = 1, rows - 1
+      reflections: do k = 1, rows - 1
          v = 0
          v(k:) = qa(k:, panel + k)
          beta = dot_product(v, v)
-         if (beta <= negligible) cycle
+         if (beta <= negligible) cycle reflections
          beta = -sign(sqrt(beta), v(k))
          v(k) = v(k) - beta
          do j = 1, 2*panel
             qa(:, j) = qa(:, j) + v*(dot_product(v, qa(:, j))/(beta*v(k)))
          end do
-      end do
+      end do reflections
       do j = 1, columns
          x = 0
          do l = 1, rows

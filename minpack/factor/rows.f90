@@ -63,20 +63,20 @@ contains
       integer(ik) :: j, k
 
       finite = 0
-      do j = 1, columns
+      settle: do j = 1, columns
          k = mod(j - 1, 4_ik) + 1
          if (k == 1) call squares_4(rows, ldb, b(1, j), totals)
          if (totals(k) <= large) then
             if (totals(k) >= small .and. .not. scales(j) > 0) scales(j) = 1
-            if (is_plain(scales(j))) cycle
+            if (is_plain(scales(j))) cycle settle
          end if
          if (.not. all(abs(b(1:rows, j)) <= huge(next))) return
          next = scale_for(maxval(abs(b(1:rows, j))))
-         if (.not. next > 0) cycle
+         if (.not. next > 0) cycle settle
          if (scales(j) > 0) next = min(next, scales(j))
          call rescale(ldr, r(1, j), scales(j), next)
          b(1:rows, j) = b(1:rows, j)*next
-      end do
+      end do settle
       finite = 1
    end subroutine settle_scales
 

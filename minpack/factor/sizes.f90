@@ -4,7 +4,7 @@ module minpack_sizes
    use minpack_kinds, only: ik
    implicit none (type, external)
    private
-   public :: leading, padded, state_size, block_size, pivot_size, damped_size
+   public :: leading, padded, state_size, block_size, pivot_size, damped_size, dense_size
 
    integer(ik), parameter, public :: block_rows = 248
       !! rows reduced at a time: enough to hide the work per column, few enough for four columns
@@ -57,5 +57,12 @@ contains
       integer(ik) :: length
       length = 2*leading(n)*padded(n)
    end function damped_size
+
+   pure function dense_size(n) result(length) bind(c, name="pyminpack_dense_size")
+      !! Numbers in the work space with which lmpar solves by blocks: S, and that of damped.
+      integer(ik), intent(in), value :: n     !! order of R
+      integer(ik) :: length
+      length = n*n + damped_size(n)
+   end function dense_size
 
 end module minpack_sizes

@@ -19,5 +19,6 @@ int64_t pyminpack_state_size(int64_t n);
 int64_t pyminpack_block_size(int64_t n);
 int64_t pyminpack_pivot_size(int64_t n);
 int64_t pyminpack_damped_size(int64_t n);
+int64_t pyminpack_dense_size(int64_t n);
 
 #endif

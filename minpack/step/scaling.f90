@@ -3,7 +3,7 @@ module minpack_scaling
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
-   public :: first_diag, grow_diag, gradient_cosine
+   public :: first_diag, grow_diag, gradient_cosines
 
 contains
 
@@ -25,9 +25,9 @@ contains
       diag = max(diag, acnorm)
    end subroutine grow_diag
 
-   pure function gradient_cosine(n, r, ldr, ipvt, qtf, acnorm, fnorm) result(gnorm)
-      !! Largest |cos| of an angle between f and a column of J. With l = ipvt(j):
-      !! (J e_l)ᵀ f = (R e_j)ᵀ qtf.
+   pure subroutine gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, fnorm, cosines)
+      !! Cosines of the angles between f and the columns of J, 0 for a column of zeros. With
+      !! l = ipvt(j): (J e_l)ᵀ f = (R e_j)ᵀ qtf.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(in) :: r(ldr, n)
@@ -35,21 +35,18 @@ contains
       real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(in) :: fnorm
-      real(wp) :: gnorm
-      real(wp) :: cosine
+      real(wp), intent(out) :: cosines(n)  !! in the order of the variables
       integer(ik) :: i, j, l
 
-      gnorm = 0.0_wp
+      cosines = 0.0_wp
       if (.not. fnorm > 0.0_wp) return
       columns: do j = 1, n
          l = int(ipvt(j), ik)
          if (.not. acnorm(l) > 0.0_wp) cycle columns
-         cosine = 0.0_wp
          do i = 1, j  ! both quotients are at most 1: no over- or underflow that matters
-            cosine = cosine + (r(i, j)/acnorm(l))*(qtf(i)/fnorm)
+            cosines(l) = cosines(l) + (r(i, j)/acnorm(l))*(qtf(i)/fnorm)
          end do
-         gnorm = max(gnorm, abs(cosine))
       end do columns
-   end function gradient_cosine
+   end subroutine gradient_cosines
 
 end module minpack_scaling

@@ -13,13 +13,14 @@ module minpack_step
    !!        request_stop:      info says why
    !!     end do
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
+   use minpack_bounded, only: held, inside, propose_bounded
    use minpack_enorm, only: enorm
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_improper, info_maxfev, info_nonfinite, info_xtol, info_xtol_small
    use minpack_judge, only: judge
    use minpack_kinds, only: epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
-   use minpack_scaling, only: first_diag, gradient_cosine, grow_diag
+   use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
    implicit none (type, external)
    private
    public :: lm_state, lm_step, request_start, request_residual, request_jacobian, request_stop
@@ -30,7 +31,8 @@ module minpack_step
    integer(c_int), parameter :: request_stop = 3
 
    type, bind(c) :: lm_state
-      !! All that a fit remembers between two calls, but for the vectors. Mirrored in src/pyminpack/driver/minpack.h.
+      !! All that a fit remembers between two calls, but for the vectors.
+      !! Mirrored in src/pyminpack/driver/minpack.h.
       ! The driver sets these before the first call,
       real(c_double) :: ftol = 0.0_wp
       real(c_double) :: xtol = 0.0_wp
@@ -61,7 +63,8 @@ module minpack_step
 
 contains
 
-   pure subroutine lm_step(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, work) &
+   pure subroutine lm_step(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, work, &
+                           ndense, dense, lower, upper, box, pivots) &
       bind(c, name="pyminpack_lm_step")
       type(lm_state), intent(inout) :: state
       integer(c_int64_t), intent(in), value :: n
@@ -79,6 +82,14 @@ contains
       real(c_double), intent(inout) :: p(n)  !! the step: x_trial = x + p
       real(c_double), intent(inout) :: work(n)
          !! may overlay f_trial: it is used only where f_trial has been refused
+      integer(c_int64_t), intent(in), value :: ndense
+      real(c_double), intent(inout) :: dense(ndense)
+         !! work: with `dense_size(n)` numbers a large n is solved by blocks
+      real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all four or none
+      real(c_double), intent(in), optional :: upper(n)
+      real(c_double), intent(inout), optional :: box(n, n + 8)  !! work
+      integer(c_int), intent(inout), optional :: pivots(n, 2)  !! work
+      real(wp) :: par
 
       state%accepted = 0
       select case (state%request)
@@ -99,17 +110,32 @@ contains
             call trial(state, n, x, x_trial, diag)
          end if
       case (request_jacobian)
-         call linearised(state, n, x, r, ldr, ipvt, qtf, acnorm, diag, x_trial)
+         call linearised(state, n, x, acnorm, diag, x_trial)
+         if (state%request /= request_stop) then
+            call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
+            if (present(lower)) where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
+            call gradient_test(state, n, acnorm, x_trial, diag)
+         end if
       case default
          state%request = request_stop
       end select
 
       if (state%request == request_residual .and. state%iteration > 0) then
-         call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
-                      state%pnorm, state%prered, state%dirder, x_trial, acnorm, work)
+         par = state%par
+         call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, par, p, &
+                      state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, ndense, dense)
+         x_trial = x + p
+         if (present(lower)) then
+            if (.not. inside(n, x_trial, lower, upper)) then
+               par = state%par
+               call propose_bounded(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
+                                    state%delta, par, p, state%pnorm, state%prered, state%dirder, &
+                                    x_trial, box(:, 1:n), box(:, n + 1:), pivots, 0_ik, dense)
+            end if
+         end if
+         state%par = par
          ! The first bound is a guess; a full step inside it says that it was too generous.
          if (state%iteration == 1) state%delta = min(state%delta, state%pnorm)
-         x_trial = x + p
       end if
    end subroutine lm_step
 
@@ -138,38 +164,42 @@ contains
       if (.not. is_finite(state%fnorm)) call stop_with(state, info_nonfinite)
    end subroutine begin
 
-   pure subroutine linearised(state, n, x, r, ldr, ipvt, qtf, acnorm, diag, work)
-      !! The factors of the Jacobian at x have come: scale, and test the gradient.
+   pure subroutine linearised(state, n, x, acnorm, diag, work)
+      !! The factors of the Jacobian at x have come.
       type(lm_state), intent(inout) :: state
       integer(ik), intent(in) :: n
       real(wp), intent(in) :: x(n)
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
-      integer(c_int), intent(in) :: ipvt(n)
-      real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(inout) :: diag(n)
       real(wp), intent(out) :: work(n)
 
       if (.not. all(is_finite(acnorm))) then
          call stop_with(state, info_nonfinite)
-         return
-      end if
-      if (state%iteration == 1) then
+      else if (state%iteration == 1) then
          if (state%mode /= 2) call first_diag(n, acnorm, diag)
          work = diag*x
          state%xnorm = enorm(n, work)
          state%delta = state%factor*state%xnorm
          if (.not. state%delta > 0.0_wp) state%delta = state%factor
       end if
-      state%gnorm = gradient_cosine(n, r, ldr, ipvt, qtf, acnorm, state%fnorm)
+   end subroutine linearised
+
+   pure subroutine gradient_test(state, n, acnorm, cosines, diag)
+      !! Stop where the residual is orthogonal to every column that is free to change it.
+      type(lm_state), intent(inout) :: state
+      integer(ik), intent(in) :: n
+      real(wp), intent(in) :: acnorm(n)
+      real(wp), intent(in) :: cosines(n)
+      real(wp), intent(inout) :: diag(n)
+
+      state%gnorm = maxval(abs(cosines))
       if (state%gnorm <= state%gtol) then
          call stop_with(state, info_gtol)
          return
       end if
       if (state%mode /= 2) call grow_diag(n, acnorm, diag)
       state%request = request_residual
-   end subroutine linearised
+   end subroutine gradient_test
 
    pure subroutine trial(state, n, x, x_trial, diag)
       !! The residual at x_trial has come: judge the step, move, and test for the end.

@@ -85,6 +85,7 @@ def lmpar(
     sdiag: FloatArray,
     work1: FloatArray,
     work2: FloatArray,
+    ndense: int = 0,
 ) -> tuple[float, float]: ...
 def propose(
     r: FloatArray,
@@ -98,6 +99,7 @@ def propose(
     work1: FloatArray,
     work2: FloatArray,
     work3: FloatArray,
+    ndense: int = 0,
 ) -> tuple[float, float, float, float]: ...
 def judge(
     fnorm: float,

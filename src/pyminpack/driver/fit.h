@@ -29,6 +29,8 @@ typedef struct {
     int64_t ldr, scratch_size;
     int by_rows;
     int *ipvt;
+    double *lower, *upper, *box; /* NULL without bounds */
+    int *pivots;
     PyArrayObject *x_array, *diag_array;
     PyArrayObject *fjac_array; /* NULL unless full output is wanted */
     int cause;

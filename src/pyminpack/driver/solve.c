@@ -19,7 +19,8 @@ step(fit *f)
 {
     PyThreadState *saved = let_others_in(10.0 * f->n * f->n * f->n);
     pyminpack_lm_step(&f->state, f->n, f->x, f->x_trial, f->r, f->ldr, f->ipvt, f->qtf, f->acnorm,
-                      f->diag, f->p, f->f_trial);
+                      f->diag, f->p, f->f_trial, f->by_rows ? f->scratch_size : 0, f->scratch,
+                      f->lower, f->upper, f->box, f->pivots);
     take_back(saved);
     if (f->state.accepted) {
         double *accepted = f->f_trial;
@@ -115,6 +116,7 @@ allocate(fit *f)
     }
     if (f->by_rows) {
         f->scratch_size = pyminpack_state_size(f->n) + pyminpack_block_size(f->n);
+        f->scratch_size = largest(f->scratch_size, pyminpack_dense_size(f->n));
         if (f->n >= PIVOT_WORTH) {
             f->scratch_size = largest(f->scratch_size, pyminpack_pivot_size(f->n));
         }
