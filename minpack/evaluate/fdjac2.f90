@@ -5,7 +5,7 @@ module minpack_fdjac2
    use minpack_kinds, only: epsmch
    implicit none (type, external)
    private
-   public :: difference_step, difference_column
+   public :: difference_step, step_within, difference_column
 
 contains
 
@@ -22,6 +22,23 @@ contains
       h = root*abs(x_j)
       if (.not. h > 0.0_c_double) h = root
    end function difference_step
+
+   pure function step_within(h, x_j, lower, upper) result(step) &
+      bind(c, name="pyminpack_step_within")
+      !! h, turned round or shortened so that x_j + h stays within the bounds; 0 where they are equal.
+      real(c_double), intent(in), value :: h  !! > 0
+      real(c_double), intent(in), value :: x_j  !! within the bounds
+      real(c_double), intent(in), value :: lower
+      real(c_double), intent(in), value :: upper
+      real(c_double) :: step
+
+      step = h
+      if (h > upper - x_j) step = -h
+      if (h > upper - x_j .and. h > x_j - lower) then
+         step = upper - x_j
+         if (x_j - lower > step) step = -(x_j - lower)
+      end if
+   end function step_within
 
    pure subroutine difference_column(m, fvec, h, column) bind(c, name="pyminpack_difference_column")
       !! column := (column - fvec)/h.

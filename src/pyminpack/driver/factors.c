@@ -60,14 +60,24 @@ differences(fit *f)
     for (npy_intp j = 0; j < f->n; j++) {
         double h = pyminpack_difference_step(f->x[j], f->epsfcn);
         double *column = f->fjac + j * f->m;
+        if (f->lower != NULL) {
+            h = pyminpack_step_within(h, f->x[j], f->lower[j], f->upper[j]);
+        }
+        if (h == 0.0) { /* fixed: not to be known, nor needed */
+            memset(column, 0, f->m * sizeof(double));
+            continue;
+        }
         f->x_trial[j] = f->x[j] + h;
+        if (f->lower != NULL) { /* x + (bound - x) may round past the bound */
+            f->x_trial[j] = fmin(fmax(f->x_trial[j], f->lower[j]), f->upper[j]);
+        }
         if (evaluate(f, f->x_trial, column) < 0) {
             return -1;
         }
+        f->state.nfev += 1;
         pyminpack_difference_column(f->m, f->fvec, h, column);
         f->x_trial[j] = f->x[j];
     }
-    f->state.nfev += f->n;
     return 0;
 }
 
@@ -92,6 +102,7 @@ store_jacobian(fit *f, PyArrayObject *source)
 static void
 factorise_in_place(fit *f)
 {
+    f->factored = 1;
     pyminpack_factorise(f->m, f->n, f->fjac, f->m, f->fvec, f->ipvt, f->qtf, f->acnorm, f->p,
                         f->x_trial, f->f_trial);
 }
@@ -115,6 +126,7 @@ mark_nonfinite(fit *f, const double *a, npy_intp row_stride, npy_intp column_str
 static void
 factorise_by_rows(fit *f, const double *a, npy_intp row_stride, npy_intp column_stride)
 {
+    f->factored = 1;
     const npy_intp state_size = pyminpack_state_size(f->n);
     double *state = f->scratch, *work = state + state_size;
     int64_t finite;
@@ -178,6 +190,44 @@ user_factors(fit *f)
     return 0;
 }
 
+/* The columns of R that belong to variables off their bounds, factorised: how many there are. */
+static npy_intp
+free_factors(fit *f, double *r, int *pivots, int *variables)
+{
+    const int64_t n = f->n;
+    int64_t free = 0;
+    for (npy_intp j = 0; j < n; j++) {
+        const int k = f->ipvt[j] - 1;
+        if (f->x[k] > f->lower[k] && f->x[k] < f->upper[k]) {
+            memset(r + free * n, 0, n * sizeof(double));
+            memcpy(r + free * n, f->r + j * f->ldr, (j + 1) * sizeof(double));
+            variables[free++] = k;
+        }
+    }
+    memset(f->f_trial, 0, n * sizeof(double));
+    pyminpack_qrfac(&n, &free, r, &n, f->f_trial, pivots, f->acnorm, f->p, f->x_trial);
+    return free;
+}
+
+/* Variances of what is free, given the rest: a variable on its bound has none to tell (NaN), a fixed one
+ * is known exactly (0). */
+static void
+scatter(fit *f, const double *among_free, npy_intp free, const int *variables, double *cov_x)
+{
+    const npy_intp n = f->n;
+    for (npy_intp i = 0; i < n; i++) {
+        for (npy_intp j = 0; j < n; j++) {
+            const int fixed = f->lower[i] == f->upper[i] || f->lower[j] == f->upper[j];
+            cov_x[i * n + j] = fixed ? 0.0 : NAN;
+        }
+    }
+    for (npy_intp i = 0; i < free; i++) {
+        for (npy_intp j = 0; j < free; j++) {
+            cov_x[variables[i] * n + variables[j]] = among_free[i * free + j];
+        }
+    }
+}
+
 /* (JᵀJ)⁻¹, or None where there is none to give. */
 PyObject *
 covariance(fit *f)
@@ -187,18 +237,30 @@ covariance(fit *f)
     }
     npy_intp shape[2] = {f->n, f->n};
     PyArrayObject *cov_x = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
-    double *r_inverse = PyMem_RawMalloc(f->n * f->n * sizeof(double));
-    if (cov_x == NULL || r_inverse == NULL) {
+    double *work = PyMem_RawMalloc((f->lower ? 3 : 1) * f->n * f->n * sizeof(double));
+    if (cov_x == NULL || work == NULL) {
         Py_XDECREF(cov_x);
-        PyMem_RawFree(r_inverse);
+        PyMem_RawFree(work);
         return PyErr_NoMemory();
     }
-    const int64_t n = f->n, ldr = f->ldr;
+    double *c = PyArray_DATA(cov_x), *r = f->r;
+    int64_t n = f->n, ldr = f->ldr;
+    const int *ipvt = f->ipvt;
     int full_rank;
+    if (f->lower != NULL) {
+        r = work + n * n;
+        ldr = n;
+        n = free_factors(f, r, f->pivots, f->pivots + n);
+        ipvt = f->pivots;
+        c = r + f->n * f->n;
+    }
     PyThreadState *saved = let_others_in(1.0 * f->n * f->n * f->n);
-    pyminpack_covar(&n, f->r, &ldr, f->ipvt, PyArray_DATA(cov_x), r_inverse, &full_rank);
+    pyminpack_covar(&n, r, &ldr, ipvt, c, work, &full_rank);
     take_back(saved);
-    PyMem_RawFree(r_inverse);
+    if (f->lower != NULL) {
+        scatter(f, c, n, f->pivots + f->n, PyArray_DATA(cov_x));
+    }
+    PyMem_RawFree(work);
     if (!full_rank) {
         Py_DECREF(cov_x);
         Py_RETURN_NONE;

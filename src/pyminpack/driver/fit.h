@@ -17,7 +17,7 @@ typedef struct {
     PyObject *func, *dfun; /* dfun: NULL for differences */
     PyObject **call;       /* vectorcall: a free slot, x, the extra arguments */
     Py_ssize_t ncall;
-    int full_output, col_deriv;
+    int full_output, col_deriv, factored;
     double epsfcn;
     npy_intp m, n;
     lm_state state;
@@ -30,6 +30,8 @@ typedef struct {
     int by_rows;
     int *ipvt;
     double *lower, *upper, *box; /* NULL without bounds */
+    PyObject *watch;             /* called at each new point; NULL: nobody */
+    PyArrayObject *bounds_array;
     int *pivots;
     PyArrayObject *x_array, *diag_array;
     PyArrayObject *fjac_array; /* NULL unless full output is wanted */

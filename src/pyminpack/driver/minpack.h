@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum { REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP };
-enum { INFO_IMPROPER = 0, INFO_GTOL = 4, INFO_NONFINITE = 9 };
+enum { INFO_IMPROPER = 0, INFO_GTOL = 4, INFO_NONFINITE = 9, INFO_STOPPED = 10 };
 
 /* type(lm_state) of minpack/step/step.f90 */
 typedef struct {
@@ -30,6 +30,7 @@ double pyminpack_enorm(const int64_t *n, const double *x);
 void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
                      int *ipvt, double *acnorm, double *rdiag, double *reference);
 double pyminpack_difference_step(double x_j, double epsfcn);
+double pyminpack_step_within(double h, double x_j, double lower, double upper);
 void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
 void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
                      double *c, double *r_inverse, int *full_rank);

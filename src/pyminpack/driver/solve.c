@@ -14,6 +14,16 @@
 #include "solve.h"
 #include "variants.h"
 
+static PyObject *
+vector(npy_intp count, int type, const void *values)
+{
+    PyObject *a = PyArray_SimpleNew(1, &count, type);
+    if (a != NULL && count > 0) {
+        memcpy(PyArray_DATA((PyArrayObject *)a), values, PyArray_NBYTES((PyArrayObject *)a));
+    }
+    return a;
+}
+
 static void
 step(fit *f)
 {
@@ -53,6 +63,33 @@ blame(fit *f)
     }
 }
 
+/* Tell the watcher of a new point; its StopIteration ends the fit, anything else is an error. */
+static int
+show(fit *f)
+{
+    PyObject *x = vector(f->n, NPY_DOUBLE, f->x), *fvec = vector(f->m, NPY_DOUBLE, f->fvec);
+    PyObject *answer = x && fvec ? PyObject_CallFunction(f->watch, "OOLLd", x, fvec,
+                                                         (long long)f->state.nfev,
+                                                         (long long)f->state.iteration - 1,
+                                                         f->state.delta)
+                                 : NULL;
+    Py_XDECREF(x);
+    Py_XDECREF(fvec);
+    Py_XDECREF(answer);
+    if (answer != NULL) {
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return -1;
+    }
+    PyErr_Clear();
+    if (f->state.request != REQUEST_STOP) {
+        f->state.request = REQUEST_STOP;
+        f->state.info = INFO_STOPPED;
+    }
+    return 0;
+}
+
 /* The fit proper. On entry f_trial holds F(x): the call that found out m. */
 static int
 iterate(fit *f)
@@ -80,6 +117,9 @@ iterate(fit *f)
             }
         }
         step(f);
+        if (f->watch != NULL && f->state.accepted && show(f) < 0) {
+            return -1;
+        }
     }
     if (f->state.info == INFO_NONFINITE) {
         blame(f);
@@ -122,8 +162,10 @@ allocate(fit *f)
         }
     }
     const size_t own_fjac = stored && !full_output ? m * n : 0, own_r = f->by_rows ? n * n : 0;
-    f->block = PyMem_RawMalloc((2 * m + 5 * n + own_fjac + own_r + f->scratch_size) * sizeof(double)
-                               + n * sizeof(int));
+    const size_t own_box = f->lower ? n * (n + 8) : 0;
+    f->block = PyMem_RawMalloc((2 * m + 5 * n + own_fjac + own_r + own_box + f->scratch_size)
+                                   * sizeof(double)
+                               + 3 * n * sizeof(int));
     if (f->block == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -149,12 +191,16 @@ allocate(fit *f)
     f->r = f->by_rows ? next : f->fjac;
     f->ldr = f->by_rows ? f->n : f->m;
     next += own_r;
+    f->box = f->lower ? next : NULL;
+    next += own_box;
     f->ipvt = (int *)next;
+    f->pivots = f->ipvt + n;
     return 0;
 }
 
 /* The arguments, in the order of the signature. */
 enum { FUNC, X0, ARGS, DFUN, FULL_OUTPUT, COL_DERIV, FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, DIAG,
+       BOUNDS, WATCH,
        ARGUMENT_COUNT };
 
 static int
@@ -214,16 +260,6 @@ set_options(fit *f, PyObject *const *args)
     return 0;
 }
 
-static PyObject *
-vector(npy_intp count, int type, const void *values)
-{
-    PyObject *a = PyArray_SimpleNew(1, &count, type);
-    if (a != NULL && count > 0) {
-        memcpy(PyArray_DATA((PyArrayObject *)a), values, PyArray_NBYTES((PyArrayObject *)a));
-    }
-    return a;
-}
-
 /* x, from here on the best point so far and in the end the result, starts as a copy of x0. */
 static int
 set_start(fit *f, PyObject *x0)
@@ -245,6 +281,21 @@ set_start(fit *f, PyObject *x0)
 }
 
 static int
+set_bounds(fit *f, PyObject *bounds)
+{
+    if (bounds == Py_None) {
+        return 0;
+    }
+    f->bounds_array = (PyArrayObject *)arguments("as_bounds", "(OO)", bounds, f->x_array);
+    if (f->bounds_array == NULL) {
+        return -1;
+    }
+    f->lower = PyArray_DATA(f->bounds_array);
+    f->upper = f->lower + f->n;
+    return 0;
+}
+
+static int
 set_diag(fit *f, PyObject *diag)
 {
     if (diag == Py_None) {
@@ -261,13 +312,13 @@ result(fit *f)
     const int info = f->state.info;
     PyArrayObject *x = f->x_array;
     if (f->fjac_array == NULL) {
-        return info >= 1 && info <= INFO_GTOL
+        return (info >= 1 && info <= INFO_GTOL) || info == INFO_STOPPED
                    ? Py_BuildValue("Oi", x, info)
                    : Py_BuildValue("OiindLLOOOOO", x, info, f->cause, (Py_ssize_t)f->where,
                                    f->culprit, (long long)f->state.nfev, (long long)f->state.njev, Py_None,
                                    Py_None, Py_None, Py_None, Py_None);
     }
-    if (f->state.nfev + f->state.njev == 1) {
+    if (!f->factored) {
         no_factors(f);
     }
     if (f->by_rows) {
@@ -318,7 +369,8 @@ begin(fit *f, PyObject *const *args)
 static PyObject *
 solve(fit *f, PyObject *const *args)
 {
-    if (set_start(f, args[X0]) < 0 || set_diag(f, args[DIAG]) < 0 || set_options(f, args) < 0
+    if (set_start(f, args[X0]) < 0 || set_bounds(f, args[BOUNDS]) < 0
+        || set_diag(f, args[DIAG]) < 0 || set_options(f, args) < 0
         || begin(f, args) < 0 || iterate(f) < 0) {
         return NULL;
     }
@@ -329,7 +381,7 @@ PyObject *
 pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     if (nargs != ARGUMENT_COUNT || !PyTuple_Check(args[ARGS])) {
-        PyErr_SetString(PyExc_TypeError, "solve() takes 13 arguments, the third of them a tuple");
+        PyErr_SetString(PyExc_TypeError, "solve() takes 15 arguments, the third of them a tuple");
         return NULL;
     }
     const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
@@ -350,12 +402,14 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         .dfun = args[DFUN] == Py_None ? NULL : args[DFUN],
         .call = call,
         .ncall = extra + 1,
+        .watch = args[WATCH] == Py_None ? NULL : args[WATCH],
         .full_output = full_output,
         .col_deriv = col_deriv,
     };
     PyObject *outcome = solve(&f, args);
     Py_XDECREF(f.x_array);
     Py_XDECREF(f.diag_array);
+    Py_XDECREF(f.bounds_array);
     Py_XDECREF(f.fjac_array);
     PyMem_RawFree(f.block);
     if (call != few) {
