@@ -1,7 +1,8 @@
 """MINPACK's Levenberg-Marquardt for Python: a scipy-compatible `leastsq` that needs numpy alone."""
 
 from ._build_info import VERSION as __version__
+from .check_jacobian import check_jacobian
 from .config import show_config
 from .leastsq import leastsq
 
-__all__ = ["__version__", "leastsq", "show_config"]
+__all__ = ["__version__", "check_jacobian", "leastsq", "show_config"]

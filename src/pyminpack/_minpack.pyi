@@ -56,6 +56,15 @@ def lmder(
     ipvt: IntArray,
     qtf: FloatArray,
 ) -> tuple[int, int, int]: ...
+def chkder(
+    x: FloatArray,
+    fvec: FloatArray,
+    fjac: FloatArray,
+    xp: FloatArray,
+    fvecp: FloatArray,
+    mode: int,
+    err: FloatArray,
+) -> None: ...
 def enorm(x: npt.ArrayLike) -> float: ...
 def qrfac(
     a: FloatArray,
