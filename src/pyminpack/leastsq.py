@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import _build_info, _minpack, classic
 from .arguments import improper, require_callable
+from .differences import jacobian_by
 from .messages import IMPROPER, message, nonfinite
 
 solve = classic.solve if _build_info.MINPACK == "system" else _minpack.solve
@@ -24,7 +25,7 @@ def leastsq(
     func: Callable[..., Any],
     x0: npt.ArrayLike,
     args: Any = (),
-    Dfun: Callable[..., Any] | None = None,
+    Dfun: Callable[..., Any] | str | None = None,
     full_output: bool = False,
     col_deriv: bool = False,
     ftol: float = 1.49012e-08,
@@ -50,9 +51,11 @@ def leastsq(
         Start, N finite real numbers of any shape; flattened, never written to.
     args : tuple, optional
         Extra arguments of `func` and `Dfun`. A value that is no tuple is wrapped in one.
-    Dfun : callable, optional
+    Dfun : callable or str, optional
         ``Dfun(x, *args)`` returns the Jacobian, shape (M, N), of any memory layout; for N = 1 also
-        (M,). Without it, forward differences.
+        (M,). Without it, or with '2-point', forward differences, at N calls of `func`. '3-point':
+        central differences, at 2*N calls. 'cs': complex steps, at N calls, exact to rounding;
+        `func` must be analytic and compute with complex numbers where x is complex.
     full_output : bool, optional
         Return `cov_x`, `infodict` and `mesg` as well.
     col_deriv : bool, optional
@@ -65,12 +68,12 @@ def leastsq(
     gtol : float, optional
         Cosine desired between the residuals and every column of the Jacobian.
     maxfev : int, optional
-        Limit on calls of `func`, those for differences included; not positive: 200*(N + 1), with
-        `Dfun` 100*(N + 1).
+        Limit on calls of `func`, those for forward differences included; not positive:
+        200*(N + 1). With `Dfun` 100*(N + 1), and '3-point' and 'cs' do not count their calls here.
     epsfcn : float, optional
         Relative error of `func`: the difference step is ``sqrt(max(epsfcn, eps))*abs(x[j])``, the
-        root alone where ``x[j] == 0``, with eps = 2**-52. Default: the eps of the floating-point
-        dtype that `func` returns.
+        root alone where ``x[j] == 0``, with eps = 2**-52; with '3-point' a cube root. Default: the
+        eps of the floating-point dtype that `func` returns.
     factor : float, optional
         Bound of the first step, in units of ``norm(diag*x0)`` (of 1 where that is 0); > 0, usually
         0.1 to 100.
@@ -91,10 +94,11 @@ def leastsq(
         Jacobian's column k.
     infodict : dict
         With `full_output`: ``nfev`` and, with `Dfun`, ``njev``: numbers of calls as MINPACK counts
-        them; ``fvec``, shape (M,): residuals at `x`; ``fjac``, shape (N, M): transpose of the
-        Fortran array with R of J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``,
-        shape (N,), int32: column j of P is column ``ipvt[j] - 1`` of the identity;
-        ``qtf``, shape (N,): the first N of transpose(Q) @ fvec, at the last Jacobian.
+        them, plus, in ``nfev``, those for the differences of '3-point' and 'cs'; ``fvec``, shape
+        (M,): residuals at `x`; ``fjac``, shape (N, M): transpose of the Fortran array with R of
+        J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``, shape (N,), int32: column j
+        of P is column ``ipvt[j] - 1`` of the identity; ``qtf``, shape (N,): the first N of
+        transpose(Q) @ fvec, at the last Jacobian.
     mesg : str
         With `full_output`. What `ier` means.
     ier : int
@@ -135,6 +139,10 @@ def leastsq(
     """
     if not isinstance(args, tuple):
         args = (args,)
+    differences = None
+    if isinstance(Dfun, str):
+        Dfun = differences = jacobian_by(Dfun, func, epsfcn)
+        col_deriv = True
     require_callable(func, Dfun)
     fit = solve(
         func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor, diag
@@ -146,7 +154,7 @@ def leastsq(
 
     x, ier, cause, where, culprit, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
     if ier == 9:
-        mesg = nonfinite(cause, where, culprit, x, Dfun is not None)
+        mesg = nonfinite(cause, where, culprit, x, Dfun is not None and differences is None)
     elif ier == 0:
         mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
     else:
@@ -154,6 +162,8 @@ def leastsq(
         limit = int(maxfev) if maxfev > 0 else default
         mesg = message(ier, float(ftol), float(xtol), float(gtol), limit)
     if full_output:
+        if differences is not None:
+            nfev += differences.nfev
         infodict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
         if Dfun is not None:
             infodict["njev"] = njev
