@@ -61,6 +61,11 @@ module minpack_step
       real(c_double) :: dirder = 0.0_wp
    end type lm_state
 
+   real(wp), parameter :: bounded_factor = 0.3_wp
+      !! Bound on a step that would leave the box, in units of ‖D x‖: far from x the model is worth
+      !! little, and walls hold what it throws at them. On NIST's problems with one active bound, 240
+      !! fits, 4 end higher than trf's and 12 lower; with 1.0 12 and 12, with 0.1 7 and 12.
+
 contains
 
    pure subroutine lm_step(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, work, &
@@ -128,6 +133,9 @@ contains
          if (present(lower)) then
             if (.not. inside(n, x_trial, lower, upper)) then
                par = state%par
+               if (state%xnorm > 0.0_wp) then
+                  state%delta = min(state%delta, bounded_factor*state%xnorm)
+               end if
                call propose_bounded(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
                                     state%delta, par, p, state%pnorm, state%prered, state%dirder, &
                                     x_trial, box(:, 1:n), box(:, n + 1:), pivots, 0_ik, dense)

@@ -23,6 +23,8 @@ def solve(
     epsfcn: float | None,
     factor: float,
     diag: npt.ArrayLike | None,
+    bounds: FloatArray | None,
+    watch: Callable[..., None] | None,
     /,
 ) -> tuple[Any, ...]: ...
 def lmdif(

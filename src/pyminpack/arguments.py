@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "as_bounds",
     "as_diag",
     "as_integer",
     "as_jacobian",
@@ -111,6 +112,43 @@ def as_diag(diag: Any, n: int) -> FloatArray:
     if bad.size:
         raise ValueError(f"diag[{bad[0]}] is {scale[bad[0]]}; want positive finite numbers.")
     return scale
+
+
+def as_bounds(bounds: Any, x: FloatArray) -> FloatArray | None:
+    """Return the bounds on the N variables, shape (2, N), lower and upper; None if all infinite.
+
+    `bounds` is a pair of scalars or vectors, or has them as `lb` and `ub`; `x` must lie within.
+    """
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        bounds = (bounds.lb, bounds.ub)
+    try:
+        pair = tuple(bounds)
+    except TypeError:
+        pair = ()
+    if len(pair) != 2:
+        raise ValueError(f"bounds is {_describe(bounds)}; want a pair (lower, upper).")
+    limits = np.empty((2, x.size))
+    for row, values, name in zip(limits, pair, ("lower", "upper"), strict=True):
+        side = _as_floats(values, f"The {name} part of bounds is")
+        if side.size not in (1, x.size) or side.ndim > 1:
+            raise ValueError(
+                f"The {name} part of bounds has shape {side.shape}; want a number or "
+                f"one for each of the {x.size} parameters."
+            )
+        row[:] = side
+    lower, upper = limits
+    for bad, what in (
+        (np.isnan(lower) | np.isnan(upper), "want numbers, infinite where there is no bound"),
+        (lower > upper, "want lower <= upper"),
+        ((x < lower) | (x > upper), "x0 is infeasible: want it within the bounds"),
+    ):
+        if bad.any():
+            j = int(np.flatnonzero(bad)[0])
+            raise ValueError(
+                f"Parameter {j} has the bounds {lower[j]} and {upper[j]} and starts at {x[j]}; "
+                f"{what}."
+            )
+    return limits if np.isfinite(limits).any() else None
 
 
 def as_real(name: str, value: Any) -> float:

@@ -154,8 +154,15 @@ def solve(
     epsfcn: float | None,
     factor: float,
     diag: npt.ArrayLike | None,
+    bounds: FloatArray | None = None,
+    watch: Callable[..., None] | None = None,
 ) -> tuple[Any, ...]:
-    """Run a fit, with the arguments and the result of `_minpack.solve`."""
+    """Run a fit, with the arguments and the result of `_minpack.solve`; no bounds, no watching."""
+    if bounds is not None or watch is not None:
+        raise ValueError(
+            "bounds, callback and verbose need pyminpack's own core: "
+            "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
+        )
     x = arguments.as_start(x0)
     n = x.size
     ftol, xtol, gtol, factor = (

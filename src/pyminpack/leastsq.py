@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack, classic
-from .arguments import improper, require_callable
+from .arguments import as_bounds, as_start, improper, require_callable
 from .differences import jacobian_by
 from .messages import IMPROPER, message, nonfinite
+from .watch import Iteration, Watch
 
 solve = classic.solve if _build_info.MINPACK == "system" else _minpack.solve
 
@@ -36,6 +37,10 @@ def leastsq(
     factor: float = 100,
     diag: npt.ArrayLike | None = None,
     warning: bool = True,
+    *,
+    bounds: Any = None,
+    callback: Callable[[Iteration], Any] | None = None,
+    verbose: int = 0,
 ) -> Any:
     """Minimise the sum of squares of `func` by MINPACK's Levenberg-Marquardt.
 
@@ -82,6 +87,15 @@ def leastsq(
         the Jacobian's columns, never shrinking.
     warning : bool, optional
         Legacy of SciPy 0.8: False silences the RuntimeWarning. Deprecated, use `warnings`.
+    bounds : pair of array_like, optional
+        Lower and upper bounds of the parameters, numbers or shape (N,) each, infinite where there
+        is none; equal ones fix a parameter. `x0` must lie within, and `func` is never called
+        outside, for differences either.
+    callback : callable, optional
+        ``callback(iteration)`` is called at each new point with an `Iteration`: x, fun, cost, nfev,
+        nit, delta. Raising StopIteration ends the fit with `ier` 10.
+    verbose : int, optional
+        1: print a line at each new point; 2: draw a progress bar, with tqdm.
 
     Returns
     -------
@@ -91,19 +105,22 @@ def leastsq(
         With `full_output`. Inverse of JᵀJ at the solution; times the variance of the residuals it
         is the covariance of `x`. None where `ier` is not 1 to 4, or where the Jacobian is
         numerically singular: an element R_kk of its R is not above N*eps times the norm of the
-        Jacobian's column k.
+        Jacobian's column k. With `bounds` it is that of the parameters off their bounds, given the
+        others: the rows and columns of one at a bound are NaN, of a fixed one 0.
     infodict : dict
         With `full_output`: ``nfev`` and, with `Dfun`, ``njev``: numbers of calls as MINPACK counts
         them, plus, in ``nfev``, those for the differences of '3-point' and 'cs'; ``fvec``, shape
         (M,): residuals at `x`; ``fjac``, shape (N, M): transpose of the Fortran array with R of
         J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``, shape (N,), int32: column j
         of P is column ``ipvt[j] - 1`` of the identity; ``qtf``, shape (N,): the first N of
-        transpose(Q) @ fvec, at the last Jacobian.
+        transpose(Q) @ fvec, at the last Jacobian; with `bounds` also ``active_mask``, shape (N,):
+        -1 where `x` is at its lower bound, 1 at its upper one, else 0.
     mesg : str
         With `full_output`. What `ier` means.
     ier : int
         1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`. 0: improper input; 5: `maxfev`
-        reached; 6, 7, 8: `ftol`, `xtol`, `gtol` too small; 9: residuals or Jacobian not finite.
+        reached; 6, 7, 8: `ftol`, `xtol`, `gtol` too small; 9: residuals or Jacobian not finite;
+        10: stopped by `callback`.
 
     Raises
     ------
@@ -112,7 +129,7 @@ def leastsq(
         arguments or results that are not real numbers.
     ValueError
         Residuals or Jacobian not finite (`ier` 9, without `full_output`); a number of residuals
-        that changes; a non-finite `x0`; an unusable `diag`.
+        that changes; a non-finite `x0`; an unusable `diag`; `bounds` that `x0` is not within.
 
     Warns
     -----
@@ -124,6 +141,10 @@ def leastsq(
     The method is that of J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and
     theory", Lecture Notes in Mathematics 630 (1978) 105-116, in the form of MINPACK-1
     (J. J. Moré, B. S. Garbow, K. E. Hillstrom, ANL-80-74, 1980).
+
+    Where a step would leave the bounds, the model is minimised over the trust region cut by them,
+    with an active set: P. E. Gill, W. Murray, M. H. Wright, *Practical Optimization* (1981),
+    section 5.2. A step that stays inside is the same as without bounds.
 
     An exception raised in `func` or `Dfun` ends the fit and passes through unchanged.
 
@@ -139,14 +160,22 @@ def leastsq(
     """
     if not isinstance(args, tuple):
         args = (args,)
+    limits = None if bounds is None else as_bounds(bounds, as_start(x0))
     differences = None
     if isinstance(Dfun, str):
-        Dfun = differences = jacobian_by(Dfun, func, epsfcn)
+        lower, upper = (None, None) if limits is None else limits
+        Dfun = differences = jacobian_by(Dfun, func, epsfcn, lower, upper)
         col_deriv = True
     require_callable(func, Dfun)
-    fit = solve(
-        func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor, diag
-    )
+    watch = None if callback is None and not verbose else Watch(callback, verbose)
+    try:
+        fit = solve(
+            func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor,
+            diag, limits, watch,
+        )  # fmt: skip
+    finally:
+        if watch is not None:
+            watch.close()
     if not warning:
         _deprecate_warning()
     if len(fit) == 2:
@@ -167,6 +196,10 @@ def leastsq(
         infodict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
         if Dfun is not None:
             infodict["njev"] = njev
+        if limits is not None:
+            infodict["active_mask"] = (x >= limits[1]).astype(int) - (x <= limits[0])
+        elif bounds is not None:
+            infodict["active_mask"] = np.zeros(x.size, dtype=int)
         return x, cov_x, infodict, mesg, ier
 
     if ier == 0:

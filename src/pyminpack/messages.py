@@ -16,7 +16,7 @@ IMPROPER = "Improper input parameters."
 
 @lru_cache(maxsize=64)
 def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
-    """Text for `ier` 1 to 8 (the meanings: MINPACK-1 User Guide, ANL-80-74).
+    """Text for `ier` 1 to 8 and 10 (the meanings: MINPACK-1 User Guide, ANL-80-74).
 
     Cached: formatting it would cost more than a small fit's bookkeeping.
     """
@@ -37,6 +37,7 @@ def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str
             f"gtol = {gtol:g} is too small: the residuals are orthogonal to the columns of the "
             "Jacobian to machine precision."
         ),
+        10: "Stopped by the callback.",
     }
     return texts[ier]
 

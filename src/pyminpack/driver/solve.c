@@ -286,10 +286,13 @@ set_bounds(fit *f, PyObject *bounds)
     if (bounds == Py_None) {
         return 0;
     }
-    f->bounds_array = (PyArrayObject *)arguments("as_bounds", "(OO)", bounds, f->x_array);
-    if (f->bounds_array == NULL) {
+    PyArrayObject *a = (PyArrayObject *)bounds;
+    if (!is_plain(bounds, 2) || !PyArray_IS_C_CONTIGUOUS(a) || PyArray_DIM(a, 0) != 2
+        || PyArray_DIM(a, 1) != f->n) {
+        PyErr_SetString(PyExc_TypeError, "solve() takes bounds as pyminpack.arguments.as_bounds makes them");
         return -1;
     }
+    f->bounds_array = (PyArrayObject *)Py_NewRef(bounds);
     f->lower = PyArray_DATA(f->bounds_array);
     f->upper = f->lower + f->n;
     return 0;

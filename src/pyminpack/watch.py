@@ -1,0 +1,86 @@
+"""Watching a fit: what the user's callback is told, and what `verbose` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Iteration", "Watch"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Iteration:
+    """The state of a fit at a new point, as `callback` gets it.
+
+    Attributes
+    ----------
+    x : ndarray, shape (N,)
+        The point, a copy.
+    fun : ndarray, shape (M,)
+        Residuals there, a copy.
+    cost : float
+        Half the sum of their squares.
+    nfev : int
+        Calls of `func` so far.
+    nit : int
+        Points accepted so far, the start not counted.
+    delta : float
+        Radius of the next trust region, in units of ``norm(diag*x)``.
+    """
+
+    x: FloatArray
+    fun: FloatArray
+    cost: float
+    nfev: int
+    nit: int
+    delta: float
+
+
+class Watch:
+    """Passes each new point on: to `callback`, and as a line (1) or a bar (2) to the screen."""
+
+    def __init__(self, callback: Callable[[Iteration], Any] | None, verbose: int) -> None:
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback is {callback!r}; want a function callback(iteration).")
+        if verbose not in (0, 1, 2):
+            raise ValueError(
+                f"verbose is {verbose!r}; want 0, 1 (lines) or 2 (a bar)."
+            )
+        self._callback = callback
+        self._lines = verbose == 1
+        self._bar = _progress_bar() if verbose == 2 else None
+
+    def __call__(self, x: FloatArray, fun: FloatArray, nfev: int, nit: int, delta: float) -> None:
+        """Tell of a new point; StopIteration ends the fit."""
+        iteration = Iteration(x, fun, 0.5 * float(np.dot(fun, fun)), nfev, nit, delta)
+        if self._lines:
+            if nit == 1:
+                print("iteration  calls            cost  trust region")
+            print(f"{nit:9d}{nfev:7d}{iteration.cost:16.8e}{delta:14.3e}")
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{nfev} calls, cost {iteration.cost:.6g}", refresh=False)
+            self._bar.update()
+        if self._callback is not None:
+            self._callback(iteration)
+
+    def close(self) -> None:
+        """Leave the screen in order."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _progress_bar() -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError(
+            "verbose=2 draws its bar with tqdm, which is not installed: "
+            'pip install "pyminpack[progress]".'
+        ) from error
+    return tqdm(desc="fit", unit=" iterations")
