@@ -1,0 +1,373 @@
+"""Fit a model function to data: scipy-compatible, on top of `leastsq`."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import fit_data
+from .arguments import _as_floats, _describe, residual_eps
+from .errors import OptimizeWarning
+from .leastsq import leastsq
+
+__all__ = ["curve_fit"]
+
+FloatArray = npt.NDArray[np.float64]
+Weights = float | FloatArray | None
+
+UNBOUNDED = (-np.inf, np.inf)
+DIFFERENCES = ("2-point", "3-point", "cs")
+FEWEST_DIGITS = np.finfo(np.float64).eps
+
+
+def curve_fit(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: npt.ArrayLike,
+    p0: npt.ArrayLike | None = None,
+    sigma: npt.ArrayLike | None = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = UNBOUNDED,
+    method: str | None = None,
+    jac: Callable[..., Any] | str | None = None,
+    *,
+    full_output: bool = False,
+    nan_policy: str | None = None,
+    **kwargs: Any,
+) -> tuple[Any, ...]:
+    """Fit the parameters of a model to data, by least squares.
+
+    Finds the `p` that minimises ``sum(((f(xdata, *p) - ydata)/sigma)**2)``. A drop-in replacement
+    of `scipy.optimize.curve_fit` with ``method='lm'``.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(xdata, *p)`` returns what the model predicts for `ydata`, in its shape and units. The
+        parameters arrive one by one, as numbers.
+    xdata : object
+        Where the data were taken; usually shape (M,), or (k, M) for k predictors. A list, tuple or
+        array is converted to float64; anything else (a dict, a table, None) is handed to `f` as it
+        is.
+    ydata : array_like, shape (M,)
+        What was measured. A model that compares with its data itself can take 0 here.
+    p0 : array_like, shape (N,), optional
+        Start, N finite real numbers. Default: ones or, with finite `bounds`, a point inside them:
+        the middle of two, one unit inside of one. N is then the number of positional parameters
+        of `f`, less one.
+    sigma : scalar or array_like, shape (M,) or (M, M), optional
+        Standard deviations of `ydata`, in its units, one for all or one each; infinite ones leave
+        an observation without weight. Or the covariance matrix, positive definite, in units of
+        `ydata` squared. Default: 1.
+    absolute_sigma : bool, optional
+        True: `sigma` is known, and `pcov` follows from it alone. False: only the ratios within
+        `sigma` are, and `pcov` is multiplied by ``chi2/(M - N)``.
+    check_finite : bool, optional
+        Raise where `xdata` or `ydata` are not finite. Default: True without a `nan_policy`, else
+        False.
+    bounds : 2-tuple of array_like, or object with ``lb`` and ``ub``, optional
+        Lower and upper bounds, each a scalar or of shape (N,), in units of the parameters;
+        infinite ones are none, equal ones fix a parameter.
+    method : {None, 'lm'}, optional
+        Levenberg-Marquardt, with or without bounds, is the only one.
+    jac : callable or {'2-point', '3-point', 'cs'}, optional
+        ``jac(xdata, *p)`` returns the derivatives of `f`, shape (M, N), or (M,) for N = 1; they
+        are weighted by `sigma` here. Or differences: forward (the default), central, or by a
+        complex step.
+    full_output : bool, optional
+        Return `infodict`, `mesg` and `ier` as well.
+    nan_policy : {None, 'raise', 'omit'}, optional
+        What to do with NaN in `xdata` or `ydata`: nothing, raise, or leave these observations out,
+        of `sigma` too. Infinite values are the business of `check_finite`, which also comes first.
+    **kwargs
+        Options of `leastsq`: ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``epsfcn``, ``factor``,
+        ``diag``, ``col_deriv`` (then `jac` returns (N, M)) and the like.
+
+    Returns
+    -------
+    popt : ndarray, shape (N,)
+        The parameters that fit best.
+    pcov : ndarray, shape (N, N)
+        Their estimated covariance: ``np.sqrt(np.diag(pcov))`` are standard errors. Filled with inf
+        where it cannot be estimated.
+    infodict : dict
+        With `full_output`. As from `leastsq`: ``nfev``, ``fvec`` (the weighted residuals at `popt`,
+        shape (M,)), ``fjac``, ``ipvt``, ``qtf``, and with a callable `jac` ``njev``.
+    mesg : str
+        With `full_output`. What `ier` means.
+    ier : int
+        With `full_output`. 1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`.
+
+    Raises
+    ------
+    RuntimeError
+        The fit does not converge: "Optimal parameters not found: " and why.
+    TypeError
+        Fewer data than parameters; data or results that are not real numbers; no function.
+    ValueError
+        Data that are not finite, empty, or of shapes that do not fit together; an unusable `sigma`;
+        `p0` not finite or out of `bounds`; a number of parameters that `f` does not tell; an
+        unknown `method`, `jac` or `nan_policy`.
+
+    Warns
+    -----
+    OptimizeWarning
+        `pcov` cannot be estimated: the Jacobian is singular, or there are as many parameters as
+        data.
+
+    See Also
+    --------
+    leastsq : the same method for residuals of any kind.
+
+    Notes
+    -----
+    A correlated `sigma` is taken apart as L Lᵀ (Cholesky), and the sum of squares is that of L⁻¹
+    times the residuals.
+
+    `f` is called once at `p0`. Its floating-point dtype sets the difference step where ``epsfcn``
+    does not, so that models in float32 can be fitted too; `ydata` of whatever precision becomes
+    float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyminpack import curve_fit
+    >>> def decay(t, amplitude, rate):
+    ...     return amplitude*np.exp(-rate*t)
+    >>> t = np.arange(6.0)
+    >>> y = decay(t, 3.0, 0.5) + [0.02, -0.03, 0.01, 0.02, -0.01, 0.0]
+    >>> popt, pcov = curve_fit(decay, t, y)
+    >>> np.round(popt, 2)
+    array([3.01, 0.51])
+    >>> np.round(np.sqrt(np.diag(pcov)), 3)
+    array([0.022, 0.006])
+
+    With known standard deviations of the data, in their units:
+
+    >>> popt, pcov = curve_fit(decay, t, y, sigma=0.05, absolute_sigma=True)
+    >>> np.round(np.sqrt(np.diag(pcov)), 3)
+    array([0.048, 0.014])
+    """
+    _check_call(f, method, jac, kwargs)
+    xdata, ydata, sigma = fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    p0, limits = _start(f, p0, bounds)
+    n, m = p0.size, ydata.size
+    if n > m != 1:
+        raise TypeError(
+            f"f has N = {n} parameters, but there are only M = {m} data points; "
+            "N must not exceed the number of data points."
+        )
+    weights = None if sigma is None else fit_data.weights(sigma, ydata)
+
+    first = f(xdata, *p0)
+    _check_prediction(first, ydata)
+    if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > FEWEST_DIGITS:
+        kwargs["epsfcn"] = eps
+    correlated = fit_data.correlated(weights, ydata)
+    residuals = _residuals(f, xdata, ydata, weights, correlated, first)
+    if callable(jac):
+        want = n, max(m, np.size(first))
+        col_deriv = kwargs.get("col_deriv", False)
+        kwargs["Dfun"] = _jacobian(jac, xdata, weights, correlated, want, col_deriv)
+        kwargs["col_deriv"] = True
+    elif jac is not None and jac != "2-point":
+        kwargs["Dfun"] = jac
+    if limits is not None:
+        kwargs["bounds"] = limits
+
+    popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
+    if ier not in (1, 2, 3, 4):
+        bad = fit_data.nonfinite("xdata", xdata) or fit_data.nonfinite("ydata", ydata)
+        raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
+    free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
+    pcov, problem = _covariance(cov_x, infodict, free, absolute_sigma)
+    if problem:
+        warnings.warn(
+            f"Covariance of the parameters could not be estimated: {problem}",
+            OptimizeWarning,
+            stacklevel=2,
+        )
+    return (popt, pcov, infodict, mesg, ier) if full_output else (popt, pcov)
+
+
+def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
+    """Raise where an argument is not one of those that are possible."""
+    if not callable(f):
+        raise TypeError(f"f is {_describe(f)}; want a function f(xdata, *parameters).")
+    if method is not None and method != "lm":
+        raise ValueError(
+            f"method is {method!r}; want 'lm' or None: Levenberg-Marquardt, with bounds as well. "
+            "For other methods use scipy.optimize.curve_fit."
+        )
+    if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in DIFFERENCES)):
+        raise ValueError(
+            f"jac is {_describe(jac)}; want a function jac(xdata, *parameters), None, or one of "
+            f"{', '.join(map(repr, DIFFERENCES))}."
+        )
+    if "args" in options:
+        raise ValueError(
+            "'args' is not a supported keyword argument: give f its constants by a closure, "
+            "functools.partial or xdata."
+        )
+    if "Dfun" in options:
+        raise TypeError("Dfun is an argument of leastsq; the Jacobian of curve_fit is jac.")
+
+
+def _start(
+    f: Callable[..., Any], p0: Any, bounds: Any
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray] | None]:
+    """Return the start, of shape (N,), and the bounds, each of shape (N,), where there are any."""
+    if p0 is None:
+        n = _number_of_parameters(f)
+        start = np.full(n, 1.0)
+    else:
+        start = _as_floats(p0, "p0 is").flatten()
+        n = start.size
+        if n == 0:
+            raise ValueError("p0 is empty; want at least one parameter.")
+        if not np.isfinite(start).all():
+            where = np.flatnonzero(~np.isfinite(start))[0]
+            raise ValueError(f"p0[{where}] is {start[where]}; want finite numbers to start from.")
+    if bounds is UNBOUNDED:
+        return start, None
+    limits = fit_data.limits(bounds, n)
+    if limits is None:
+        return start, None
+    if p0 is None:
+        return fit_data.inside(*limits), limits
+    outside = np.flatnonzero((start < limits[0]) | (start > limits[1]))
+    if outside.size:
+        k = outside[0]
+        raise ValueError(
+            f"p0[{k}] is {start[k]}, outside of its bounds [{limits[0][k]}, {limits[1][k]}]."
+        )
+    return start, limits
+
+
+def _number_of_parameters(f: Callable[..., Any]) -> int:
+    """Count the positional arguments of `f` that follow xdata."""
+    bound = isinstance(f, MethodType)
+    function = f.__func__ if isinstance(f, MethodType) else f
+    if type(function) is FunctionType and not function.__dict__:
+        count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
+    else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
+        try:
+            parameters = inspect.signature(f).parameters.values()
+        except (TypeError, ValueError):
+            parameters = {}.values()
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        count = sum(parameter.kind in positional for parameter in parameters)
+    if count < 2:
+        raise ValueError(
+            "Unable to determine number of fit parameters. "
+            "The signature of f names none after xdata; p0 would tell."
+        )
+    return count - 1
+
+
+def _check_prediction(value: Any, ydata: FloatArray) -> None:
+    """Raise where what `f` returned cannot be compared with `ydata`, element by element."""
+    shape = _as_floats(value, "f returned").shape
+    if shape == ydata.shape:
+        return
+    try:
+        size = np.prod(np.broadcast_shapes(shape, ydata.shape), dtype=int)
+    except ValueError:
+        size = -1
+    if size != ydata.size and ydata.size != 1:
+        raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.")
+
+
+def _residuals(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: FloatArray,
+    weights: Weights,
+    correlated: bool,
+    first: Any,
+) -> Callable[[FloatArray], Any]:
+    """Make the function to minimise; `first` is what `f` returned at the start."""
+
+    def residuals(p: FloatArray) -> Any:
+        nonlocal first
+        if first is None:
+            difference = f(xdata, *p) - ydata
+        else:
+            difference, first = first - ydata, None
+        if weights is None:
+            return difference
+        return weights @ np.ravel(difference) if correlated else weights * difference
+
+    return residuals
+
+
+def _jacobian(
+    jac: Callable[..., Any],
+    xdata: Any,
+    weights: Weights,
+    correlated: bool,
+    want: tuple[int, int],
+    col_deriv: bool,
+) -> Callable[[FloatArray], FloatArray]:
+    """Make the weighted Jacobian, of shape (N, M)."""
+    n, m = want
+    if isinstance(weights, np.ndarray) and not correlated:
+        weights = weights.ravel()
+
+    def jacobian(p: FloatArray) -> FloatArray:
+        value = _as_floats(jac(xdata, *p), "jac returned")
+        rows = value if col_deriv else value.T
+        if n == 1 and rows.shape == (m,):
+            rows = rows.reshape(want)
+        if rows.shape != want:
+            layout = f"{want} = (N, M), as col_deriv is true" if col_deriv else f"{(m, n)} = (M, N)"
+            raise TypeError(
+                f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
+                f"N = {n} parameters."
+            )
+        if weights is None:
+            return rows
+        return rows @ weights.T if correlated else rows * weights  # type: ignore[union-attr]
+
+    return jacobian
+
+
+def _covariance(
+    cov_x: FloatArray | None, infodict: dict[str, Any], free: int, absolute_sigma: bool
+) -> tuple[FloatArray, str]:
+    """Return the covariance and why it is no estimate, or nothing."""
+    if cov_x is None:
+        problem = _why_singular(infodict["fjac"], infodict["ipvt"])
+    elif absolute_sigma:
+        return cov_x, ""
+    else:
+        fvec = infodict["fvec"]
+        spare = fvec.size - free
+        if spare > 0:
+            return cov_x * (fvec @ fvec / spare), ""
+        problem = (
+            f"{free} parameters leave no degree of freedom to {fvec.size} data points, and the "
+            "scatter of the data cannot be told (with sigma known, absolute_sigma=True needs none)."
+        )
+    n = infodict["ipvt"].size
+    return np.full((n, n), np.inf), problem
+
+
+def _why_singular(fjac: FloatArray, ipvt: npt.NDArray[np.int32]) -> str:
+    """Say which parameters the data do not determine, from R and the order of its columns."""
+    n = ipvt.size
+    norms = np.array([np.linalg.norm(fjac[k, : k + 1]) for k in range(n)])
+    idle = sorted(int(j) - 1 for j in ipvt[norms == 0])
+    if idle:
+        names = ", ".join(f"p[{j}]" for j in idle)
+        return f"{names} had no effect on f near the solution."
+    small = np.abs(np.diagonal(fjac)) <= n * FEWEST_DIGITS * norms
+    names = ", ".join(f"p[{j}]" for j in sorted(int(j) - 1 for j in ipvt[small]))
+    return f"the effect of {names} on f cannot be told from that of the other parameters."
