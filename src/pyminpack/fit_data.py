@@ -159,7 +159,7 @@ def _whitening(covariance: FloatArray) -> FloatArray:
 
 def correlated(weights: object, ydata: FloatArray) -> bool:
     """Whether the weights are a matrix: those of `ydata` with a covariance matrix."""
-    return np.shape(weights) == (ydata.size, ydata.size)
+    return isinstance(weights, np.ndarray) and weights.shape == (ydata.size, ydata.size)
 
 
 def _inverse_triangle(lower: npt.NDArray[Any]) -> FloatArray:
