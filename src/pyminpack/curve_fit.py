@@ -145,15 +145,15 @@ def curve_fit(
     >>> y = decay(t, 3.0, 0.5) + [0.02, -0.03, 0.01, 0.02, -0.01, 0.0]
     >>> popt, pcov = curve_fit(decay, t, y)
     >>> np.round(popt, 2)
-    array([3.01, 0.51])
+    array([3.01, 0.5 ])
     >>> np.round(np.sqrt(np.diag(pcov)), 3)
-    array([0.022, 0.006])
+    array([0.02 , 0.006])
 
     With known standard deviations of the data, in their units:
 
     >>> popt, pcov = curve_fit(decay, t, y, sigma=0.05, absolute_sigma=True)
     >>> np.round(np.sqrt(np.diag(pcov)), 3)
-    array([0.048, 0.014])
+    array([0.047, 0.015])
     """
     _check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)

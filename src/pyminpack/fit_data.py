@@ -59,7 +59,7 @@ def _as_data(name: str, value: Any) -> FloatArray:
         )
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "cSU":
+        if value is not None and array.dtype.kind not in "cSU":
             return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError):  # ragged; objects that are no numbers
         pass
