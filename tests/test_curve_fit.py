@@ -194,7 +194,7 @@ class TestData:
     def test_any_shape_of_xdata(self):
         x = np.stack([T, T**2, np.cos(T)])
         popt, _ = curve_fit(lambda x, *p: p @ x, x, [1.0, 2.0, 3.0] @ x + NOISE, [1, 1, 1])
-        assert popt == close(np.linalg.lstsq(x.T, [1.0, 2.0, 3.0] @ x + NOISE)[0])
+        assert popt == close(np.linalg.lstsq(x.T, [1.0, 2.0, 3.0] @ x + NOISE, rcond=None)[0])
 
     @pytest.mark.parametrize("form", ["none", "scalar", "vector", "same", "matrix"])
     @pytest.mark.parametrize("jac", [None, line_jacobian])
