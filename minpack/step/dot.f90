@@ -21,7 +21,8 @@ contains
 
       total = 0.0_wp
       rest = modulo(n, lanes)
-      do i = 1, rest
+      !GCC$ novector
+      do i = 1, rest  ! at most seven: set-up for vectors would cost more
          total = total + x(i)*y(i)
       end do
       if (n < lanes) return

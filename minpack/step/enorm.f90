@@ -22,7 +22,7 @@ contains
       real(wp) :: largest
 
       norm = dot(n, x, x)
-      if (norm >= sum_safe .and. is_finite(norm)) then
+      if (norm >= sum_safe .and. norm <= huge(norm)) then
          norm = sqrt(norm)
       else if (norm >= 0.0_wp) then  ! not NaN: zero, underflown, overflown, or an infinity in x
          largest = max_magnitude(n, x)

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import fit_data
+from ._minpack import enorm
 from .arguments import _as_floats, _describe, residual_eps
+from .diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
 from .errors import OptimizeWarning
 from .leastsq import leastsq
 
@@ -23,7 +25,8 @@ Weights = float | FloatArray | None
 
 UNBOUNDED = (-np.inf, np.inf)
 DIFFERENCES = ("2-point", "3-point", "cs")
-FEWEST_DIGITS = np.finfo(np.float64).eps
+EPS = float(np.finfo(np.float64).eps)
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def curve_fit(
@@ -96,7 +99,8 @@ def curve_fit(
         The parameters that fit best.
     pcov : ndarray, shape (N, N)
         Their estimated covariance: ``np.sqrt(np.diag(pcov))`` are standard errors. Filled with inf
-        where it cannot be estimated.
+        where it cannot be estimated. With `bounds` it is that of the parameters off their bounds,
+        given the others: the rows and columns of one at a bound are NaN, of a fixed one 0.
     infodict : dict
         With `full_output`. As from `leastsq`: ``nfev``, ``fvec`` (the weighted residuals at `popt`,
         shape (M,)), ``fjac``, ``ipvt``, ``qtf``, and with a callable `jac` ``njev``.
@@ -119,8 +123,10 @@ def curve_fit(
     Warns
     -----
     OptimizeWarning
-        `pcov` cannot be estimated: the Jacobian is singular, or there are as many parameters as
-        data.
+        `pcov` cannot be estimated: the data do not tell parameters apart, a parameter is at a
+        bound, or there are as many parameters as data. Or it is not to be trusted: the model does
+        not depend on a parameter, or a difference step is too small for it to show. The warning
+        names the parameters and the cause.
 
     See Also
     --------
@@ -168,7 +174,7 @@ def curve_fit(
 
     first = f(xdata, *p0)
     _check_prediction(first, ydata)
-    if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > FEWEST_DIGITS:
+    if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
     correlated = fit_data.correlated(weights, ydata)
     residuals = _residuals(f, xdata, ydata, weights, correlated, first)
@@ -187,13 +193,27 @@ def curve_fit(
         bad = fit_data.nonfinite("xdata", xdata) or fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
-    pcov, problem = _covariance(cov_x, infodict, free, absolute_sigma)
-    if problem:
-        warnings.warn(
-            f"Covariance of the parameters could not be estimated: {problem}",
-            OptimizeWarning,
-            stacklevel=2,
-        )
+    fvec = infodict["fvec"]
+    pcov = _covariance(cov_x, fvec, n, free, absolute_sigma)
+
+    scale = _scale(ydata, weights, correlated, fvec)
+    epsfcn = None if "Dfun" in kwargs else kwargs.get("epsfcn") or EPS
+    ended = p0, popt, infodict["fjac"], infodict["ipvt"], scale, epsfcn
+    at_bound = limits is not None and infodict["active_mask"].any()
+    texts = []
+    if cov_x is None or at_bound or suspicious(*ended):
+        names = _positional(f)[1 : n + 1]
+        lower, upper = (None, None) if limits is None else limits
+        texts = causes(
+            Fit(
+                _model(f, xdata, ydata, weights, correlated), *ended, cov_x is not None,
+                names if len(names) == n else (), lower, upper, infodict["qtf"], fvec,
+            )
+        )  # fmt: skip
+    if cov_x is not None and fvec.size <= free and not absolute_sigma:
+        texts.append(no_degrees_of_freedom(fvec.size, free))
+    if texts:
+        _warn(texts, not np.isfinite(pcov.diagonal()).all())
     return (popt, pcov, infodict, mesg, ier) if full_output else (popt, pcov)
 
 
@@ -232,7 +252,7 @@ def _start(
         n = start.size
         if n == 0:
             raise ValueError("p0 is empty; want at least one parameter.")
-        if not np.isfinite(start).all():
+        if not fit_data.all_finite(start):
             where = np.flatnonzero(~np.isfinite(start))[0]
             raise ValueError(f"p0[{where}] is {start[where]}; want finite numbers to start from.")
     if bounds is UNBOUNDED:
@@ -258,18 +278,22 @@ def _number_of_parameters(f: Callable[..., Any]) -> int:
     if type(function) is FunctionType and not function.__dict__:
         count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
     else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
-        try:
-            parameters = inspect.signature(f).parameters.values()
-        except (TypeError, ValueError):
-            parameters = {}.values()
-        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        count = sum(parameter.kind in positional for parameter in parameters)
+        count = len(_positional(f))
     if count < 2:
         raise ValueError(
             "Unable to determine number of fit parameters. "
             "The signature of f names none after xdata; p0 would tell."
         )
     return count - 1
+
+
+def _positional(f: Callable[..., Any]) -> list[str]:
+    """Names of the positional arguments of `f`, xdata included."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
 
 
 def _check_prediction(value: Any, ydata: FloatArray) -> None:
@@ -301,11 +325,15 @@ def _residuals(
             difference = f(xdata, *p) - ydata
         else:
             difference, first = first - ydata, None
-        if weights is None:
-            return difference
-        return weights @ np.ravel(difference) if correlated else weights * difference
+        return difference if weights is None else _weighted(difference, weights, correlated)
 
     return residuals
+
+
+def _weighted(values: Any, weights: Weights, correlated: bool) -> Any:
+    if weights is None:
+        return values
+    return weights @ np.ravel(values) if correlated else weights * values
 
 
 def _jacobian(
@@ -340,34 +368,42 @@ def _jacobian(
 
 
 def _covariance(
-    cov_x: FloatArray | None, infodict: dict[str, Any], free: int, absolute_sigma: bool
-) -> tuple[FloatArray, str]:
-    """Return the covariance and why it is no estimate, or nothing."""
-    if cov_x is None:
-        problem = _why_singular(infodict["fjac"], infodict["ipvt"])
-    elif absolute_sigma:
-        return cov_x, ""
-    else:
-        fvec = infodict["fvec"]
-        spare = fvec.size - free
-        if spare > 0:
-            return cov_x * (fvec @ fvec / spare), ""
-        problem = (
-            f"{free} parameters leave no degree of freedom to {fvec.size} data points, and the "
-            "scatter of the data cannot be told (with sigma known, absolute_sigma=True needs none)."
-        )
-    n = infodict["ipvt"].size
-    return np.full((n, n), np.inf), problem
+    cov_x: FloatArray | None, fvec: FloatArray, n: int, free: int, absolute_sigma: bool
+) -> FloatArray:
+    """Scale `cov_x`; inf where that is no estimate."""
+    if cov_x is not None:
+        if absolute_sigma:
+            return cov_x
+        if fvec.size > free:
+            return cov_x * (enorm(fvec) ** 2 / (fvec.size - free))
+    return np.full((n, n), np.inf)
 
 
-def _why_singular(fjac: FloatArray, ipvt: npt.NDArray[np.int32]) -> str:
-    """Say which parameters the data do not determine, from R and the order of its columns."""
-    n = ipvt.size
-    norms = np.array([np.linalg.norm(fjac[k, : k + 1]) for k in range(n)])
-    idle = sorted(int(j) - 1 for j in ipvt[norms == 0])
-    if idle:
-        names = ", ".join(f"p[{j}]" for j in idle)
-        return f"{names} had no effect on f near the solution."
-    small = np.abs(np.diagonal(fjac)) <= n * FEWEST_DIGITS * norms
-    names = ", ".join(f"p[{j}]" for j in sorted(int(j) - 1 for j in ipvt[small]))
-    return f"the effect of {names} on f cannot be told from that of the other parameters."
+def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: FloatArray) -> float:
+    """Norm of the numbers that the residuals are differences of.
+
+    Those of the residuals themselves where the data are zeros, and the model compares.
+    """
+    data = _weighted(ydata, weights, correlated).ravel()
+    return enorm(data) or enorm(fvec)
+
+
+def _model(
+    f: Callable[..., Any], xdata: Any, ydata: FloatArray, weights: Weights, correlated: bool
+) -> Callable[[FloatArray], Any]:
+    """Make the function that returns the fitted values, weighted as the residuals are."""
+
+    def model(p: FloatArray) -> Any:
+        values, _ = np.broadcast_arrays(f(xdata, *p), ydata)
+        return np.ravel(_weighted(values, weights, correlated))
+
+    return model
+
+
+def _warn(texts: list[str], unknown: bool) -> None:
+    """Issue one warning for the covariance with all that is known of it, else one for each text."""
+    if unknown:
+        first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
+        texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
+    for text in texts:
+        warnings.warn(text, OptimizeWarning, stacklevel=3)

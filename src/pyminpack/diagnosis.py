@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Fit", "causes", "no_degrees_of_freedom", "suspicious"]
+__all__ = ["UNKNOWN", "Fit", "causes", "no_degrees_of_freedom", "suspicious"]
 
 FloatArray = npt.NDArray[np.float64]
 
 EPS = 2.0**-52
+#: What SciPy says, and filters of warnings look for.
+UNKNOWN = "Covariance of the parameters could not be estimated"
 SINGLE_EPS = float(np.finfo(np.float32).eps)
 #: Rounding error of a difference, relative to it, from which on a standard error made of it is
 #: wrong in its first digits.
@@ -137,8 +139,14 @@ class Fit:
             return 0.0
         return float(max(self.epsfcn, EPS) ** 0.5 * (abs(self.x[j]) or 1.0))
 
+    def fixed(self, j: int) -> bool:
+        """Whether the bounds of parameter j leave it no choice."""
+        return self.lower is not None and self.upper is not None and self.lower[j] == self.upper[j]
+
     def bound(self, j: int) -> str:
-        """Say at which bound parameter j is; empty where at none."""
+        """Say at which bound parameter j is; empty where at none, or where it is fixed."""
+        if self.fixed(j):
+            return ""
         for kind, bounds in (("lower", self.lower), ("upper", self.upper)):
             if bounds is not None and self.x[j] == bounds[j]:
                 return f"{kind} bound {bounds[j]:g}"
@@ -151,16 +159,17 @@ def causes(fit: Fit) -> list[str]:
     norms = np.zeros(fit.x.size)
     norms[fit.ipvt - 1] = np.linalg.norm(r, axis=0)
     at_bound = [j for j in range(fit.x.size) if fit.bound(j)]
+    free = [j for j in range(fit.x.size) if j not in at_bound and not fit.fixed(j)]
     texts = [
         _blame_column(fit, j, float(norms[j]))
-        for j in range(fit.x.size)
-        if j not in at_bound and norms[j] * (abs(fit.x[j]) or 1.0) <= _limit(fit.scale, fit.epsfcn)
+        for j in free
+        if norms[j] * (abs(fit.x[j]) or 1.0) <= _limit(fit.scale, fit.epsfcn)
     ]
     texts = [text for text in texts if text]
-    if not texts and not at_bound:
+    if not texts and len(free) == fit.x.size:
         texts = _stuck(fit)
     if not texts and not fit.covariance:
-        texts = _dependence(fit, r)
+        texts = [_dependence(fit, r, free)]
     texts += [
         f"{fit.name(j)} is at its {fit.bound(j)}: it has no variance, and the others' are those of "
         "a fit in which it is held there."
@@ -172,8 +181,8 @@ def causes(fit: Fit) -> list[str]:
 def no_degrees_of_freedom(m: int, n: int) -> str:
     """Text for as many data as parameters."""
     return (
-        f"The covariance cannot be estimated: {m} data for {n} parameters leave no degrees of "
-        "freedom, and so nothing to tell the variance of the data from."
+        f"{UNKNOWN}: {m} data for {n} parameters leave no degrees of freedom, and so nothing to "
+        "tell the variance of the data from; with a known sigma, absolute_sigma=True needs none."
     )
 
 
@@ -249,30 +258,36 @@ def _stuck(fit: Fit) -> list[str]:
     return []
 
 
-def _dependence(fit: Fit, r: FloatArray) -> list[str]:
+def _dependence(fit: Fit, r: FloatArray, free: Sequence[int]) -> str:
     """Name the parameters that cannot be told from each other, where R is singular."""
-    n = fit.x.size
-    for k in range(n):
-        if abs(r[k, k]) > n * EPS * np.linalg.norm(r[: k + 1, k]):
-            continue
-        # Column k is a combination of those before it.
-        with np.errstate(all="ignore"):
-            parts = np.linalg.lstsq(r[:k, :k], r[:k, k], rcond=None)[0]
-            parts = np.abs(parts) * np.linalg.norm(r[:k, :k], axis=0)
-        involved = [k, *np.flatnonzero(parts > SHARE * np.max(parts, initial=0.0)).tolist()]
-        names = [fit.name(int(j)) for j in sorted(fit.ipvt[involved] - 1)]
-        return [
-            "the covariance cannot be estimated: the data do not tell apart "
-            f"{', '.join(names[:-1])} and {names[-1]}, whose derivatives are linearly dependent."
-            if len(names) > 1
-            else f"the covariance cannot be estimated: the model does not depend on {names[0]}."
-        ]
-    return []
+    columns = [k for k, j in enumerate(fit.ipvt - 1) if j in free]
+    variables = fit.ipvt[columns] - 1
+    if len(columns) < fit.x.size:  # the covariance is that of the free ones
+        r = np.asarray(np.linalg.qr(r[:, columns], mode="r"), dtype=np.float64)
+    norms = np.linalg.norm(r, axis=0)
+    ratios = np.abs(r.diagonal()) / np.where(norms > 0, norms, 1.0)
+    below = np.flatnonzero(ratios <= len(columns) * EPS)
+    k = int(below[0] if below.size else np.argmin(ratios))
+    # Column k is a combination of those before it.
+    with np.errstate(all="ignore"):
+        parts = np.linalg.lstsq(r[:k, :k], r[:k, k], rcond=None)[0]
+        parts = np.abs(parts) * norms[:k]
+    involved = [k, *np.flatnonzero(parts > SHARE * np.max(parts, initial=0.0)).tolist()]
+    names = [fit.name(int(j)) for j in sorted(variables[involved])]
+    if len(names) == 1:
+        return f"{UNKNOWN}: the model does not depend on {names[0]}."
+    return (
+        f"{UNKNOWN}: the data do not tell apart {', '.join(names[:-1])} and {names[-1]}, whose "
+        "derivatives are linearly dependent."
+    )
 
 
 def _values(fit: Fit, x: FloatArray) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
-        return np.array(fit.model(x.copy()))
+        try:
+            return np.array(fit.model(x.copy()))
+        except Exception:  # off the fit's own path the model owes nothing; the fit has ended well
+            return np.full(1, np.nan)
 
 
 def _change(fit: Fit, here: npt.NDArray[Any], j: int, value: float) -> float:

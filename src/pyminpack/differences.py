@@ -180,13 +180,16 @@ class ComplexStep:
     """Jacobian of `func` by complex steps: a ``Dfun`` with ``col_deriv=True``.
 
     Exact to rounding, at one call a column, for a `func` that is analytic and computes with complex
-    numbers all the way: no ``abs``, ``real``, ``conj``, comparisons, or arrays of real dtype. It is
-    never called with a real part other than x.
+    numbers all the way: no ``abs``, ``real``, ``conj``, comparisons, or arrays of real dtype. The
+    real part of what it is called with is x; only where a column of the first Jacobian is zero, x
+    is moved, within its bounds, to see whether that is true.
 
     Parameters
     ----------
     func : callable
         ``func(x, *args)`` returns M residuals, complex ones where x is complex.
+    lower, upper : ndarray, shape (N,), optional
+        Bounds of x.
 
     Attributes
     ----------
@@ -194,8 +197,15 @@ class ComplexStep:
         Calls of `func` so far, and Jacobians made of them.
     """
 
-    def __init__(self, func: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        lower: FloatArray | None = None,
+        upper: FloatArray | None = None,
+    ) -> None:
         self.func = func
+        self.lower = lower
+        self.upper = upper
         self.nfev = self.njev = 0
 
     def __call__(self, x: FloatArray, *args: Any) -> FloatArray:
@@ -237,11 +247,20 @@ class ComplexStep:
         step = np.zeros_like(x)
         step[j] = np.sqrt(EPS) * (abs(x[j]) or 1.0)
         self.nfev += 2
-        there, back = (np.array(self.func(x + sign * step, *args)) for sign in (1, -1))
+        there, back = (
+            np.array(self.func(_clip(x + sign * step, self.lower, self.upper), *args))
+            for sign in (1, -1)
+        )
         if np.any((there != back) & np.isfinite(there) & np.isfinite(back)):
             raise _unfit(
                 f"func's result has no imaginary part where x[{j}] has one, though it depends on it"
             )
+
+
+def _clip(x: FloatArray, lower: FloatArray | None, upper: FloatArray | None) -> FloatArray:
+    if lower is not None:
+        x = np.maximum(x, lower)
+    return x if upper is None else np.minimum(x, upper)
 
 
 class _UnfitError(TypeError):
@@ -292,5 +311,5 @@ def jacobian_by(
     if method == "3-point":
         return ThreePoint(func, epsfcn, lower, upper)
     if method == "cs":
-        return ComplexStep(func)
+        return ComplexStep(func, lower, upper)
     raise ValueError(f"Dfun is {method!r}; want a function, None, or one of {', '.join(METHODS)}.")

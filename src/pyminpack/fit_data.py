@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ._minpack import enorm
 from .arguments import _describe
 
-__all__ = ["correlated", "inside", "limits", "nonfinite", "prepare", "weights"]
+__all__ = ["all_finite", "correlated", "inside", "limits", "nonfinite", "prepare", "weights"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,9 +70,14 @@ def _as_data(name: str, value: Any) -> FloatArray:
 
 def nonfinite(name: str, data: Any) -> str:
     """Say which entry of an array is the first that is not finite, if there is one."""
-    if not isinstance(data, np.ndarray) or np.isfinite(data).all():
+    if not isinstance(data, np.ndarray) or all_finite(data):
         return ""
     return _first(name, data, ~np.isfinite(data))
+
+
+def all_finite(data: FloatArray) -> bool:
+    """Whether all entries are finite: in one pass, a tenth of numpy's time on few of them."""
+    return math.isfinite(enorm(data.ravel())) or bool(np.isfinite(data).all())
 
 
 def _first(name: str, array: FloatArray, bad: npt.NDArray[np.bool_]) -> str:

@@ -49,9 +49,7 @@ class Watch:
         if callback is not None and not callable(callback):
             raise TypeError(f"callback is {callback!r}; want a function callback(iteration).")
         if verbose not in (0, 1, 2):
-            raise ValueError(
-                f"verbose is {verbose!r}; want 0, 1 (lines) or 2 (a bar)."
-            )
+            raise ValueError(f"verbose is {verbose!r}; want 0, 1 (lines) or 2 (a bar).")
         self._callback = callback
         self._lines = verbose == 1
         self._bar = _progress_bar() if verbose == 2 else None

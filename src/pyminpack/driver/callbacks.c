@@ -41,6 +41,21 @@ is_plain(PyObject *value, int ndim)
     return PyArray_TYPE(a) == NPY_DOUBLE && PyArray_NDIM(a) == ndim && PyArray_ISBEHAVED_RO(a);
 }
 
+/* Whether the last callee has let go of its x, and left it as it was made: then the next may have it. */
+static int
+is_free(const fit *f)
+{
+#ifdef Py_GIL_DISABLED
+    (void)f; /* a count of one does not mean the same there */
+    return 0;
+#else
+    PyArrayObject *x = (PyArrayObject *)f->call[1];
+    return x != NULL && Py_REFCNT(x) == 1 && PyArray_NDIM(x) == 1 && PyArray_DIM(x, 0) == f->n
+           && PyArray_STRIDE(x, 0) == sizeof(double) && PyArray_TYPE(x) == NPY_DOUBLE
+           && PyArray_ISBEHAVED(x) && ((PyArrayObject_fields *)x)->weakreflist == NULL;
+#endif
+}
+
 /* function(x, *args) with an x of its own: the callee may write to it or keep it. */
 PyObject *
 call_user(fit *f, PyObject *function, const double *x)
@@ -48,16 +63,15 @@ call_user(fit *f, PyObject *function, const double *x)
     if (PyErr_CheckSignals() < 0) { /* a callee in C would never look */
         return NULL;
     }
-    PyObject *own = PyArray_SimpleNew(1, &f->n, NPY_DOUBLE);
-    if (own == NULL) {
-        return NULL;
+    if (!is_free(f)) {
+        Py_XSETREF(f->call[1], PyArray_SimpleNew(1, &f->n, NPY_DOUBLE));
+        if (f->call[1] == NULL) {
+            return NULL;
+        }
     }
-    memcpy(PyArray_DATA((PyArrayObject *)own), x, f->n * sizeof(double));
-    f->call[1] = own;
-    PyObject *value = PyObject_Vectorcall(function, f->call + 1,
-                                          f->ncall | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    Py_DECREF(own);
-    return value;
+    memcpy(PyArray_DATA((PyArrayObject *)f->call[1]), x, f->n * sizeof(double));
+    return PyObject_Vectorcall(function, f->call + 1, f->ncall | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                               NULL);
 }
 
 /* What func returned, as a new reference to a contiguous float64 vector. */

@@ -397,6 +397,7 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
     if (call == NULL) {
         return PyErr_NoMemory();
     }
+    call[1] = NULL;
     for (Py_ssize_t i = 0; i < extra; i++) {
         call[i + 2] = PyTuple_GET_ITEM(args[ARGS], i);
     }
@@ -410,6 +411,7 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         .col_deriv = col_deriv,
     };
     PyObject *outcome = solve(&f, args);
+    Py_XDECREF(call[1]);
     Py_XDECREF(f.x_array);
     Py_XDECREF(f.diag_array);
     Py_XDECREF(f.bounds_array);
