@@ -1,0 +1,115 @@
+"""What was built and installed: the extension's symbols and needs, the files, the import."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.resources
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import pyminpack
+from pyminpack import _minpack
+
+SOURCE = Path(__file__).parents[1] / "src" / "pyminpack"
+LIBC = re.compile(r"(lib(c|m|pthread)|ld-linux.*|ld64)\.so\.\d+")  # glibc's own
+
+needs_elf = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("readelf") is None,
+    reason="reads the extension with readelf (Linux; Debian's package: binutils)",
+)
+
+
+@cache
+def readelf(*options: str) -> str:
+    command = ["readelf", "--wide", *options, _minpack.__file__]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def dynamic_symbols(*, defined: bool) -> set[str]:
+    """Names of global symbols that the extension gives to the process, or asks of it."""
+    names = set()
+    for line in readelf("--dyn-syms").splitlines():
+        fields = line.split()
+        # Num: Value Size Type Bind Vis Ndx Name
+        if len(fields) < 8 or fields[4] not in ("GLOBAL", "WEAK"):
+            continue
+        if (fields[6] != "UND") == defined:
+            names.add(fields[7].partition("@")[0])
+    return names
+
+
+def needed() -> set[str]:
+    return set(re.findall(r"\(NEEDED\).*\[(.+)\]", readelf("--dynamic")))
+
+
+@needs_elf
+class TestExtension:
+    def test_exports_its_init_function_only(self):
+        """Protects us and other users of MINPACK in a process from each other's lmdif_."""
+        assert dynamic_symbols(defined=True) == {"PyInit__minpack"}
+
+    def test_stack_is_not_executable(self):
+        """Protects loading with glibc 2.41 and later, which refuses libraries that ask for one."""
+        flags = re.findall(r"GNU_STACK\s+(?:0x\w+\s+){5}(\S+)", readelf("--program-headers"))
+        assert flags == ["RW"]
+
+    @pytest.mark.optimised
+    def test_needs_no_fortran_runtime(self):
+        """Protects machines without libgfortran, and the size of the wheel."""
+        wanted = dynamic_symbols(defined=False)
+        assert not {name for name in wanted if name.startswith(("_gfortran", "_FortranA"))}
+        assert not {name for name in needed() if "gfortran" in name or "quadmath" in name}
+
+    @pytest.mark.optimised
+    def test_needs_the_c_library_alone(self):
+        """Protects a wheel that has nothing to bundle; a system build needs libminpack as well."""
+        others = {name for name in needed() if not LIBC.fullmatch(name)}
+        system = pyminpack.show_config()["minpack"] == "system"
+        assert others == ({"libminpack.so.1"} if system else set())
+
+    def test_show_config_tells_whose_lmdif_it_is(self):
+        """Protects what a bug report says: with "system", and only then, the original is called."""
+        borrowed = {"lmdif_", "lmder_"} & dynamic_symbols(defined=False)
+        expected = {"bundled": set(), "system": {"lmdif_", "lmder_"}}
+        assert borrowed == expected[pyminpack.show_config()["minpack"]]
+
+
+@pytest.mark.skipif(not SOURCE.exists(), reason="compares with the source tree")
+def test_every_file_is_installed():
+    """Protects against a module, or data, that meson.build forgets: it works in the source tree."""
+    installed = importlib.resources.files("pyminpack")
+    files = [
+        path.relative_to(SOURCE)
+        for path in SOURCE.rglob("*")
+        if path.suffix in (".py", ".pyi", ".json", ".typed") or path.name == "py.typed"
+    ]
+    assert len(files) > 5
+    missing = [str(file) for file in files if not installed.joinpath(*file.parts).is_file()]
+    assert not missing
+
+
+def test_one_version():
+    """Protects against a version that stands in two places: pip's, the package's, the build's."""
+    version = importlib.metadata.version("pyminpack")
+    assert pyminpack.__version__ == version
+    assert pyminpack.show_config()["version"] == version
+
+
+def test_import_is_silent_and_needs_numpy_alone():
+    """Protects the promise of one dependency: scipy and matplotlib are for tests and plots."""
+    script = (
+        "import json, sys, numpy; before = set(sys.modules); import pyminpack;"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert result.stderr == ""
+    (line,) = result.stdout.splitlines()
+    assert set(json.loads(line)) - sys.stdlib_module_names <= {"numpy", "pyminpack"}
