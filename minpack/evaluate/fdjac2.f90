@@ -25,7 +25,8 @@ contains
 
    pure function step_within(h, x_j, lower, upper) result(step) &
       bind(c, name="pyminpack_step_within")
-      !! h, turned round or shortened so that x_j + h stays within the bounds; 0 where they are equal.
+      !! h, turned round or shortened so that x_j + h stays within the bounds; 0 where these are
+      !! equal.
       real(c_double), intent(in), value :: h  !! > 0
       real(c_double), intent(in), value :: x_j  !! within the bounds
       real(c_double), intent(in), value :: lower

@@ -63,8 +63,9 @@ module minpack_step
 
    real(wp), parameter :: bounded_factor = 0.3_wp
       !! Bound on a step that would leave the box, in units of ‖D x‖: far from x the model is worth
-      !! little, and walls hold what it throws at them. On NIST's problems with one active bound, 240
-      !! fits, 4 end higher than trf's and 12 lower; with 1.0 12 and 12, with 0.1 7 and 12.
+      !! little, and walls hold what it throws at them. Of 240 fits of NIST's problems with one
+      !! active bound 4 end higher than trf's and 12 lower; with 1.0 it is 12 and 12, with 0.1 7
+      !! and 12.
 
 contains
 
