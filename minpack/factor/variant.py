@@ -1,4 +1,4 @@
-"""Write the blocked factor routines of one instruction set: their sources, joined, with a suffix to each name.
+"""Write the blocked factor routines of one instruction set: sources joined, names with a suffix.
 
 Usage: variant.py SUFFIX OUTPUT SOURCE...; called by meson.
 """
