@@ -141,8 +141,13 @@ def assert_same_fit(fit, reference):
 class TestSignature:
     def test_names_order_and_defaults(self):
         """Protects calls by position and by name that were written for SciPy."""
-        parameters = inspect.signature(leastsq).parameters.values()
-        assert {p.kind for p in parameters} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        every = inspect.signature(leastsq).parameters.values()
+        parameters = [p for p in every if p.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        assert [(p.name, p.kind, p.default) for p in list(every)[len(parameters) :]] == [
+            ("bounds", inspect.Parameter.KEYWORD_ONLY, None),
+            ("callback", inspect.Parameter.KEYWORD_ONLY, None),
+            ("verbose", inspect.Parameter.KEYWORD_ONLY, 0),
+        ]
         empty = inspect.Parameter.empty
         assert [(p.name, p.default) for p in parameters] == [
             ("func", empty),

@@ -225,8 +225,8 @@ class TestCovariance:
         )  # fmt: skip
         assert not fit.covariance
         assert texts == [
-            "The covariance cannot be estimated: the data do not tell apart parameter 0 (a) and "
-            "parameter 2 (c), whose derivatives are linearly dependent."
+            "Covariance of the parameters could not be estimated: the data do not tell apart "
+            "parameter 0 (a) and parameter 2 (c), whose derivatives are linearly dependent."
         ]
 
     def test_three_dependent_parameters(self):
@@ -262,8 +262,9 @@ class TestCovariance:
 
     def test_no_degrees_of_freedom(self):
         assert no_degrees_of_freedom(3, 3) == (
-            "The covariance cannot be estimated: 3 data for 3 parameters leave no degrees of "
-            "freedom, and so nothing to tell the variance of the data from."
+            "Covariance of the parameters could not be estimated: 3 data for 3 parameters leave no "
+            "degrees of freedom, and so nothing to tell the variance of the data from; with a "
+            "known sigma, absolute_sigma=True needs none."
         )
 
 

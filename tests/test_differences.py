@@ -185,6 +185,16 @@ class TestComplexStep:
         found = ComplexStep(lambda b: b[0] * T)(np.array([1.0, 1.0]))
         assert found == pytest.approx(np.stack([T, 0 * T]), rel=1e-15)
 
+    @pytest.mark.parametrize("side", [-1, 1])
+    def test_stays_within_bounds(self, side):
+        """Also where a column of zeros is looked into with real steps."""
+        func = Recorder(lambda b: b[0] * T)
+        x = np.array([1.0, 1.0])
+        lower, upper = (x, x + 1) if side < 0 else (x - 1, x)
+        jacobian_by("cs", func, None, lower, upper)(x)
+        assert len(func.points) == 4
+        assert all(np.all((p.real >= lower) & (p.real <= upper)) for p in func.points)
+
     @pytest.mark.parametrize(
         "func",
         [

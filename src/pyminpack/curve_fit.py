@@ -375,7 +375,8 @@ def _covariance(
         if absolute_sigma:
             return cov_x
         if fvec.size > free:
-            return cov_x * (enorm(fvec) ** 2 / (fvec.size - free))
+            norm = enorm(fvec)
+            return cov_x * (norm * norm / (fvec.size - free))
     return np.full((n, n), np.inf)
 
 

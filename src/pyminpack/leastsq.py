@@ -93,7 +93,7 @@ def leastsq(
         outside, for differences either.
     callback : callable, optional
         ``callback(iteration)`` is called at each new point with an `Iteration`: x, fun, cost, nfev,
-        nit, delta. Raising StopIteration ends the fit with `ier` 10.
+        nit, delta. Raising StopIteration ends the fit with `ier` 10, unless it has just converged.
     verbose : int, optional
         1: print a line at each new point; 2: draw a progress bar, with tqdm.
 

@@ -228,6 +228,19 @@ scatter(fit *f, const double *among_free, npy_intp free, const int *variables, d
     }
 }
 
+static int
+off_bounds(const fit *f)
+{
+    if (f->lower != NULL) {
+        for (npy_intp j = 0; j < f->n; j++) {
+            if (!(f->x[j] > f->lower[j] && f->x[j] < f->upper[j])) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
 /* (JᵀJ)⁻¹, or None where there is none to give. */
 PyObject *
 covariance(fit *f)
@@ -237,7 +250,8 @@ covariance(fit *f)
     }
     npy_intp shape[2] = {f->n, f->n};
     PyArrayObject *cov_x = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
-    double *work = PyMem_RawMalloc((f->lower ? 3 : 1) * f->n * f->n * sizeof(double));
+    const int all_free = off_bounds(f);
+    double *work = PyMem_RawMalloc((all_free ? 1 : 3) * f->n * f->n * sizeof(double));
     if (cov_x == NULL || work == NULL) {
         Py_XDECREF(cov_x);
         PyMem_RawFree(work);
@@ -247,7 +261,7 @@ covariance(fit *f)
     int64_t n = f->n, ldr = f->ldr;
     const int *ipvt = f->ipvt;
     int full_rank;
-    if (f->lower != NULL) {
+    if (!all_free) {
         r = work + n * n;
         ldr = n;
         n = free_factors(f, r, f->pivots, f->pivots + n);
@@ -257,7 +271,7 @@ covariance(fit *f)
     PyThreadState *saved = let_others_in(1.0 * f->n * f->n * f->n);
     pyminpack_covar(&n, r, &ldr, ipvt, c, work, &full_rank);
     take_back(saved);
-    if (f->lower != NULL) {
+    if (!all_free) {
         scatter(f, c, n, f->pivots + f->n, PyArray_DATA(cov_x));
     }
     PyMem_RawFree(work);

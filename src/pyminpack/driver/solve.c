@@ -63,7 +63,8 @@ blame(fit *f)
     }
 }
 
-/* Tell the watcher of a new point; its StopIteration ends the fit, anything else is an error. */
+/* Tell the watcher of a new point; its StopIteration ends the fit, unless that has just converged;
+ * anything else is an error. */
 static int
 show(fit *f)
 {
@@ -83,7 +84,7 @@ show(fit *f)
         return -1;
     }
     PyErr_Clear();
-    if (f->state.request != REQUEST_STOP) {
+    if (f->state.request != REQUEST_STOP || f->state.info > INFO_GTOL) {
         f->state.request = REQUEST_STOP;
         f->state.info = INFO_STOPPED;
     }
