@@ -22,7 +22,11 @@ import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 
-pytestmark = pytest.mark.skipif(not README.exists(), reason="checks the README.md of a checkout")
+pytestmark = [
+    pytest.mark.skipif(not README.exists(), reason="checks the README.md of a checkout"),
+    pytest.mark.optimised,  # it shows what the default build prints, and how fast it is
+    pytest.mark.bundled,
+]
 
 
 class Block(NamedTuple):
@@ -65,7 +69,6 @@ def run(block: Block, namespace: dict[str, object]) -> str:
     return printed.getvalue()
 
 
-@pytest.mark.bundled  # the README shows what the default build prints
 def test_python_blocks(tmp_path, monkeypatch):
     """Protects the reader who copies one block after the other."""
     monkeypatch.chdir(tmp_path)
