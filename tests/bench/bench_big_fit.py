@@ -24,7 +24,7 @@ def cases(smoke: bool) -> list[Case]:
 def main() -> None:
     options = parse(__doc__)
     plan = Plan(1 if options.smoke else 3 if options.quick else 9)
-    with peers(options.peer) as group:
+    with peers(options.peer, options.clock) as group:
         rows = [compare(group, c, plan) for c in cases(options.smoke) if options.only in c.title]
         report("big_fit", WHAT, rows, identities(group), options)
 

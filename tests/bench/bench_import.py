@@ -5,22 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from compare import OURS, peers, ratios, summary
+from compare import CLOCKS, OURS, peers, ratios, summary
 from report import identities, parse, report
 
 WHAT = "Import, beyond `import numpy`"
 CHILD = """
 import importlib, sys, time
 import numpy
-start = time.perf_counter()
+clock = getattr(time, sys.argv[2])
+start = clock()
 importlib.import_module(sys.argv[1])
-print(time.perf_counter() - start)
+print(clock() - start)
 """
 
 
-def seconds(python: str, module: str) -> float:
+def seconds(python: str, module: str, clock: str) -> float:
     """Import it in a fresh process."""
-    child = [python, "-c", CHILD, module]
+    child = [python, "-c", CHILD, module, CLOCKS[clock]]
     return float(subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     times: dict[str, list[float]] = {peer["name"]: [] for peer in who}
     for i in range(rounds + 1):
         for peer, python, module in zip(who, pythons, modules, strict=True):
-            taken = seconds(python, module)
+            taken = seconds(python, module, options.clock)
             if i > 0:  # the first reads the files from disk
                 times[peer["name"]].append(taken)
     results = {name: summary(values) for name, values in times.items()}

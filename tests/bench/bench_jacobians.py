@@ -39,7 +39,7 @@ def main() -> None:
     options = parse(__doc__)
     layouts = LAYOUTS[:1] if options.quick else LAYOUTS
     plan = Plan(1 if options.smoke else 3 if options.quick else 7)
-    with peers(options.peer) as group:
+    with peers(options.peer, options.clock) as group:
         rows = [
             compare(group, c, plan, per_jacobian=True)
             for c in cases(options.smoke, layouts)

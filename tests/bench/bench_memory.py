@@ -46,7 +46,7 @@ def measure(case: Case, pythons: list[str], rounds: int) -> dict[str, Any]:
     """A row for the report."""
     peaks: dict[str, list[float]] = {}
     for _ in range(rounds):
-        with peers(pythons, ENVIRONMENT) as group:
+        with peers(pythons, environment=ENVIRONMENT) as group:
             fits = [peer.ask("peak", *case.load) for peer in group]
             agree(case, group, fits)
             for peer, fit in zip(group, fits, strict=True):
@@ -72,7 +72,7 @@ def main() -> None:
     options = parse(__doc__)
     rounds = 1 if options.smoke or options.quick else 3
     rows = [measure(c, options.peer, rounds) for c in cases(options) if options.only in c.title]
-    with peers(options.peer, ENVIRONMENT) as group:
+    with peers(options.peer, environment=ENVIRONMENT) as group:
         report("memory", WHAT, rows, identities(group), options)
 
 

@@ -27,7 +27,7 @@ WHAT = "Tiny fits: own cost of a fit, the time of its callbacks taken off"
 def main() -> None:
     options = parse(__doc__)
     plan = Plan(2 if options.smoke else 30 if options.quick else 150, pairs=10, batch=3e-4)
-    with peers(options.peer) as group:
+    with peers(options.peer, options.clock) as group:
         rows = [compare(group, c, plan) for c in CASES if options.only in c.title]
         report("small", WHAT, rows, identities(group), options)
 

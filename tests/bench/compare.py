@@ -18,11 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from types import MappingProxyType
 from typing import Any
 
-__all__ = ["OURS", "Case", "Peer", "Plan", "agree", "compare", "peers", "summary"]
+__all__ = ["CLOCKS", "OURS", "Case", "Peer", "Plan", "agree", "compare", "peers", "summary"]
 
 OURS = "pyminpack"
+CLOCKS = {"wall": "perf_counter", "cpu": "process_time"}  # in Python's time
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -58,14 +60,14 @@ class Peer:
     """A solver in a process of its own."""
 
     def __init__(
-        self, python: str, module: str, environment: Mapping[str, str] | None = None
+        self, python: str, module: str, clock: str, environment: Mapping[str, str]
     ) -> None:
         self.process = subprocess.Popen(
-            [python, str(WORKER), module],
+            [python, str(WORKER), module, CLOCKS[clock]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
         )
         self.identity = self._answer()
         name = OURS if module == OURS else f"SciPy {self.identity['version']}"
@@ -87,14 +89,16 @@ class Peer:
 
 
 @contextmanager
-def peers(pythons: list[str], environment: Mapping[str, str] | None = None) -> Iterator[list[Peer]]:
+def peers(
+    pythons: list[str], clock: str = "wall", environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[list[Peer]]:
     """pyminpack and the SciPy of this interpreter, and those of further ones; ours comes first."""
     modules = [(sys.executable, OURS)]
     modules += [(python, "scipy.optimize") for python in [sys.executable, *pythons]]
     started: list[Peer] = []
     try:
         for python, module in modules:
-            started.append(Peer(python, module, environment))
+            started.append(Peer(python, module, clock, environment))
         yield started
     finally:
         for peer in started:

@@ -1,6 +1,6 @@
 """One peer of a comparison: does the fits it is told to, in an interpreter of its own.
 
-    python worker.py MODULE        where MODULE.leastsq is the solver
+    python worker.py MODULE CLOCK    where MODULE.leastsq is the solver, and time.CLOCK the clock
 
 First writes a JSON line that says what it is; then, for each JSON line [request, arguments] that it
 reads, writes one with the answer. See `REQUESTS`.
@@ -16,10 +16,10 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any, TextIO
 
 import numpy as np
@@ -44,7 +44,7 @@ class Recorder:
 class Worker:
     """The solver of one module, and the workload that it has at hand."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, clock: str) -> None:
         package = importlib.import_module(module.partition(".")[0])
         self.identity = {
             "package": package.__name__,
@@ -52,6 +52,7 @@ class Worker:
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
+        self.clock: Callable[[], float] = getattr(time, clock)
         self.leastsq = importlib.import_module(module).leastsq
         self.fit: Callable[[], Any]
         self.replay: Callable[[], None]
@@ -83,8 +84,18 @@ class Worker:
         if batch > 0:
             self.fit()
             self.replay()
-            repeats = max(1, round(batch / timed(self.fit, 1)))
-        return [(timed(self.fit, repeats), timed(self.replay, repeats)) for _ in range(pairs)]
+            repeats = max(1, round(batch / self.mean(self.fit, 1)))
+        return [
+            (self.mean(self.fit, repeats), self.mean(self.replay, repeats)) for _ in range(pairs)
+        ]
+
+    def mean(self, action: Callable[[], Any], repeats: int) -> float:
+        """Mean seconds of an action."""
+        rounds = itertools.repeat(None, repeats)
+        start = self.clock()
+        for _ in rounds:
+            action()
+        return (self.clock() - start) / repeats
 
     def peak(self, name: str, options: dict[str, Any], full_output: bool) -> dict[str, Any]:
         """What came out of a fit, and the most bytes of memory it took beyond the workload."""
@@ -127,15 +138,6 @@ def replay(workload: Workload, points: list[Any], jacobian_points: list[Any]) ->
         drain(map(workload.Dfun, jacobian_points, *args))
 
 
-def timed(action: Callable[[], Any], repeats: int) -> float:
-    """Mean seconds of an action."""
-    rounds = itertools.repeat(None, repeats)
-    start = perf_counter()
-    for _ in rounds:
-        action()
-    return (perf_counter() - start) / repeats
-
-
 def resident(entry: str) -> int:
     """Bytes of an entry of Linux's account of this process."""
     fields = dict(row.split(":", 1) for row in STATUS.read_text().splitlines())
@@ -153,4 +155,4 @@ if __name__ == "__main__":
     gc.disable()  # never in the middle of a measurement
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)  # whatever else prints must not end up among the answers
-        serve(Worker(sys.argv[1]), sys.stdin, answers)
+        serve(Worker(*sys.argv[1:]), sys.stdin, answers)
