@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _build_info, _minpack, classic
+from . import _build_info, _minpack
 from .arguments import as_bounds, as_start, improper, require_callable
 from .differences import jacobian_by
 from .messages import IMPROPER, message, nonfinite
 from .watch import Iteration, Watch
 
-solve = classic.solve if _build_info.MINPACK == "system" else _minpack.solve
+solve: Callable[..., Any] = _minpack.solve
+if _build_info.MINPACK == "system":  # only then: it costs a third of the import
+    from . import classic
+
+    solve = classic.solve
 
 __all__ = ["leastsq"]
 
