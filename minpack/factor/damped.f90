@@ -1,8 +1,9 @@
 module minpack_damped
    !! The least-squares problem of a trial Levenberg-Marquardt parameter: S and Q^T b of
-   !! [R; sqrt(par) D P] from R and Q^T f (More 1978, section 5; MINPACK's qrsolv does it by Givens
-   !! rotations). The diagonal block fills in from the diagonal up and stays upper triangular, which
-   !! leaves (2/3) n^3 operations, all but a share of 8/n in matrix products.
+   !! [sqrt(par) D P; R] from R and Q^T f (More 1978, section 5; MINPACK's qrsolv does it by Givens
+   !! rotations). The diagonal is on top: where par is large, R on top would cancel in Q^T b. Both
+   !! blocks are upper triangular and stay so, which leaves (2/3) n^3 operations, all but a share of
+   !! 8/n in matrix products.
    use, intrinsic :: iso_c_binding, only: c_int
    use minpack_kinds, only: wp, ik
    use minpack_reduce, only: reduce
@@ -37,25 +38,25 @@ contains
       integer(c_int), intent(in) :: ipvt(n)   !! as for damped
       real(wp), intent(out) :: s(n, n), qtb(n)  !! as for damped
       integer(ik), intent(in) :: ld, columns  !! shape of the work space
-      real(wp), intent(out) :: top(ld, columns)     !! R, then S, Q^T f beside it
-      real(wp), intent(out) :: bottom(ld, columns)  !! sqrt(par) D P, filled in
+      real(wp), intent(out) :: top(ld, columns)     !! sqrt(par) D P, then S, Q^T b beside it
+      real(wp), intent(out) :: bottom(ld, columns)  !! R, Q^T f beside it; destroyed
       real(wp) :: scale, weight
       integer(ik) :: j, filled
 
       do j = 1, n
          weight = sqrt(par)*diag(ipvt(j))
          scale = scale_for(max(maxval(abs(r(1:j, j))), weight))
-         top(1:j, j) = r(1:j, j)*scale
-         top(j + 1:, j) = 0
-         bottom(:, j) = 0
-         bottom(j, j) = weight*scale
+         bottom(1:j, j) = r(1:j, j)*scale
+         bottom(j + 1:, j) = 0
+         top(:, j) = 0
+         top(j, j) = weight*scale
          s(1, j) = scale
       end do
       scale = scale_for(maxval(abs(qtf)))
-      top(1:n, n + 1) = qtf*scale
-      top(n + 1:, n + 1) = 0
-      top(:, n + 2:) = 0
-      bottom(:, n + 1:) = 0
+      bottom(1:n, n + 1) = qtf*scale
+      bottom(n + 1:, n + 1) = 0
+      bottom(:, n + 2:) = 0
+      top(:, n + 1:) = 0
 
       filled = n
       call reduce(n, n, (n + 4)/4*4, ld, top, ld, bottom, .true., filled)

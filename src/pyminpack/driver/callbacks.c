@@ -103,6 +103,15 @@ evaluate(fit *f, const double *x, double *fvec)
     return 0;
 }
 
+/* Whether the strides are whole numbers of float64, not negative: those of a record's field need not be. */
+static int
+has_number_strides(PyArrayObject *a)
+{
+    const npy_intp across = PyArray_STRIDE(a, 0), down = PyArray_STRIDE(a, 1);
+    return PyArray_ISBEHAVED_RO(a) && across >= 0 && down >= 0 && across % sizeof(double) == 0
+           && down % sizeof(double) == 0;
+}
+
 /* What Dfun returned as an n by m view in float64, a new reference. */
 PyArrayObject *
 as_jacobian(fit *f, PyObject *value)
@@ -116,7 +125,7 @@ as_jacobian(fit *f, PyObject *value)
         source = (PyArrayObject *)arguments("as_jacobian", "(Onni)", value, (Py_ssize_t)f->m,
                                             (Py_ssize_t)f->n, f->col_deriv);
     }
-    if (source != NULL && (PyArray_STRIDE(source, 0) < 0 || PyArray_STRIDE(source, 1) < 0)) {
+    if (source != NULL && !has_number_strides(source)) {
         Py_SETREF(source, (PyArrayObject *)PyArray_NewCopy(source, NPY_CORDER));
     }
     return source;
