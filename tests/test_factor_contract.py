@@ -265,7 +265,7 @@ PARAMETER_KINDS = [
 
 
 class TestLmpar:
-    """The parameter by blocks is the one by Givens rotations, on either side of n = 32."""
+    """The parameter by blocks is the one by Givens rotations, on either side of n = 48."""
 
     @staticmethod
     def solve(problem, delta, guess, dense):
@@ -297,7 +297,7 @@ class TestLmpar:
         sigma = np.linalg.svd(factors.r / diag[factors.pivots], compute_uv=False)
         return (factors.r, factors.ipvt, diag, factors.qtf), sigma
 
-    @pytest.mark.parametrize("n", [31, 32, 33, 100, 200])
+    @pytest.mark.parametrize("n", [47, 48, 49, 100, 200])
     @pytest.mark.parametrize("kind", PARAMETER_KINDS)
     @pytest.mark.parametrize("fraction", [2.0, 0.5, 1e-3, 1e-12, 1e-40])
     @pytest.mark.parametrize("guess", [0.0, 1.0])
@@ -314,7 +314,7 @@ class TestLmpar:
         par, z, dz_norm, blocked = self.solve(problem, delta, guess, _minpack.dense_size(n))
 
         assert (par == 0.0) == (fraction > 1.0)
-        assert blocked == (n >= 32 or par == 0.0)
+        assert blocked == (n >= 48 or par == 0.0)
         rtol = 0.0  # where par is, no damped problem was solved
         if par > 0.0:
             root = np.sqrt(expected)
@@ -325,7 +325,7 @@ class TestLmpar:
     @pytest.mark.parametrize("ndense", [0, 100, "one less"])
     def test_too_little_work_space(self, ndense):
         """Protects memory: without room for blocks it goes by rotations."""
-        n = 40
+        n = 50
         problem, _ = self.problem(n, "plain")
         delta = 0.1 * self.solve(problem, 1e300, 0.0, 0)[2]
         ndense = _minpack.dense_size(n) - 1 if ndense == "one less" else ndense

@@ -100,7 +100,7 @@ FITS = {
         (Peaks, 99, 3),  # 990
         (Peaks, 100, 3),
         (Peaks, 20_000, 3),
-        (Peaks, 300, 10),  # n = 31: lmpar by rotations
+        (Peaks, 300, 10),  # n = 31: lmpar by rotations, as below 48
         (Peaks, 300, 11),  # by blocks
         (Peaks, 500, 15),  # n = 46: pivots in place
         (Peaks, 500, 16),  # by blocks
