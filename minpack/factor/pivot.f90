@@ -214,6 +214,8 @@ contains
       real(wp), intent(inout) :: a(ld, n + 4) !! as for pivot_in
       real(wp), intent(in) :: w(panel, n + 4), v(ld, panel)  !! as for pivot_in
       integer(ik) :: j, i
+
+      if (deep <= p) return  ! no rows below p, perhaps not even in the arrays
       do j = p + 1, n + 1, 2
          do i = 1, k, 8
             call subtract_8x2(deep - p, ld, v(p + 1, i), ld, a(p + 1, j), panel, w(i, j))
