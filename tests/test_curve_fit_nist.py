@@ -18,8 +18,9 @@ TIGHT = {"ftol": 1e-10, "xtol": 1e-10, "maxfev": 10_000}
 TIGHT_ERRORS = 1e-4
 DEFAULT_ERRORS = 1e-3
 
-# Residuals of 1e-13 are differences of numbers rounded at 1e-16: three digits are in them.
-LANCZOS1_ERRORS = 2e-3
+# Lanczos1: residuals of 1e-13, differences of numbers rounded at 1e-16, have three digits. Lanczos2:
+# the nearly dependent columns of its difference Jacobian leave 1.3e-4 with the exp of NumPy 1.26.
+ERRORS = {"Lanczos1": 2e-3, "Lanczos2": 5e-4}
 
 
 def fit(dataset, start, jacobian, **options):
@@ -34,7 +35,7 @@ def fit(dataset, start, jacobian, **options):
 
 
 def errors_within(dataset, tolerance):
-    return LANCZOS1_ERRORS if dataset.name == "Lanczos1" else tolerance
+    return max(tolerance, ERRORS.get(dataset.name, 0.0))
 
 
 @pytest.mark.bundled  # the original's rounded machine precision moves Lanczos3's difference steps
