@@ -18,8 +18,8 @@ TIGHT = {"ftol": 1e-10, "xtol": 1e-10, "maxfev": 10_000}
 TIGHT_ERRORS = 1e-4
 DEFAULT_ERRORS = 1e-3
 
-# Lanczos1: residuals of 1e-13, differences of numbers rounded at 1e-16, have three digits. Lanczos2:
-# the nearly dependent columns of its difference Jacobian leave 1.3e-4 with the exp of NumPy 1.26.
+# Lanczos1: residuals of 1e-13, differences of numbers rounded at 1e-16, have three digits.
+# Lanczos2: the nearly dependent columns of its difference Jacobian leave 1.3e-4 with NumPy 1.26.
 ERRORS = {"Lanczos1": 2e-3, "Lanczos2": 5e-4}
 
 
