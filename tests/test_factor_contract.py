@@ -415,6 +415,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.bundled  # the original's lmder factorises in its own way
 class TestThroughLeastsq:
     """The implementation that the driver chooses by size, and what it takes from Dfun."""
 

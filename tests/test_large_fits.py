@@ -165,6 +165,7 @@ def test_same_path_as_classic(name, way):
     np.testing.assert_allclose(cov_x, expected[11], rtol=share, atol=share * cov_x.max())
 
 
+@pytest.mark.bundled  # with the original there is more below R
 @pytest.mark.parametrize(("m", "n"), [(2000, 10), (300, 33), (200, 60)])
 def test_fjac_in_infodict(m, n):
     """Protects what `infodict` promises: R in rows, from the largest on, and nothing beside it."""
