@@ -19,9 +19,7 @@ IDS = [f"{problem.name}, start x {factor:g}" for problem, factor, _ in CASES]
 # Runs of the method that do not end at a minimum: ier and why. Found with the original, which
 # misses them alike.
 KNOWN_MISSES = {
-    ("Kowalik-Osborne 4x11, start x 100", "differences"): (5, "the limit of calls comes first"),
     ("Meyer 3x16, start x 10", "differences"): (4, "exp overshoots, and then its columns vanish"),
-    ("Meyer 3x16, start x 10", "analytic"): (5, "the limit of calls comes first"),
     ("Watson 6x31, start x 1", "differences"): (
         1,
         "x_1 = 1e-24 makes a step that no residual feels",
@@ -62,11 +60,11 @@ def test_known_minimum_is_reached(problem, factor, start, derivatives):
         full_output=True,
         ftol=TOLERANCE,
         xtol=TOLERANCE,
+        maxfev=10_000,  # the default ends two runs, from far starts, on their way
     )
     squares = float(np.sum(infodict["fvec"] ** 2))
-    # The paper prints six digits. Slow convergence from far away costs two (Kowalik-Osborne,
-    # start x 100: the limit of calls), the errors of difference Jacobians three (Watson 12x31).
-    rtol = 1e-4 if analytic else 1e-3
+    # The paper prints six digits; the errors of difference Jacobians cost three (Watson 12x31).
+    rtol = 1e-5 if analytic else 1e-3
     # 1e-10 in the norm is far below what the start has, and far above the rounding of these
     # residuals.
     reached = any(abs(squares - minimum) <= rtol * minimum + 1e-20 for minimum in problem.minima)

@@ -151,6 +151,15 @@ def test_units_of_the_variables_do_not_matter():
     np.testing.assert_array_equal(scaled.z[scaled.ipvt - 1], plain.z[plain.ipvt - 1] / units)
 
 
+def test_overflown_damping_holds_its_variable():
+    """Protects against NaN where par times D is beyond the largest number."""
+    z, sdiag, rhs = np.empty((3, 2))
+    r, d = np.array([[3.0, 1.0], [0.0, 2.0]], order="F"), np.array([np.inf, 0.0])
+    _minpack.qrsolv(r, np.array([1, 2], np.int32), d, np.array([5.0, 6.0]), z, sdiag, rhs)
+    assert z[0] == 0.0
+    assert z[1] == pytest.approx((1.0 * 5.0 + 2.0 * 6.0) / (1.0 + 4.0), rel=8 * EPS)
+
+
 def test_leading_dimension_below_n():
     """Protects memory: an R that does not fit is refused."""
     vectors = [np.zeros(3) for _ in range(5)]

@@ -45,7 +45,11 @@ contains
       eliminate: do j = 1, n
          call pivot(m, n, a, lda, j, ipvt, rdiag, reference)
          rows = m - j + 1
-         sigma = enorm(rows, a(j:, j))
+         if (j == 1) then
+            sigma = acnorm(ipvt(1))
+         else
+            sigma = enorm(rows, a(j:, j))  ! afresh: rdiag has been downdated
+         end if
          if (.not. sigma > 0.0_wp) then  ! zero column; a NaN was seen in acnorm
             a(j, j) = 0.0_wp
             cycle eliminate

@@ -9,7 +9,7 @@ module minpack_variants
 
       pure subroutine damped(n, r, ipvt, par, diag, qtf, s, qtb, work) &
          bind(c, name="pyminpack_damped")
-         !! See damped.F90.
+         !! See damped.f90.
          import :: c_double, c_int, c_int64_t
          implicit none (type, external)
          integer(c_int64_t), intent(in), value :: n

@@ -5,7 +5,7 @@ module minpack_enorm
    use minpack_kinds, only: dwarf, epsmch, ik, is_finite, wp
    implicit none (type, external)
    private
-   public :: enorm
+   public :: enorm, sum_safe
 
    ! A plain sum of squares above this has lost nothing to underflow: a square that vanished was
    ! below `dwarf`, and 2**52 of them are still below the last bit of the sum.

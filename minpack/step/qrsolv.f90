@@ -2,6 +2,7 @@ module minpack_qrsolv
    !! The damped least-squares problem of the Levenberg–Marquardt step, from R alone.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_dot, only: dot
+   use minpack_enorm, only: sum_safe
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
@@ -65,19 +66,27 @@ contains
       real(wp), intent(inout) :: d_tail(tail)
       real(wp), intent(inout) :: rhs
       real(wp), intent(inout) :: carried
-      real(wp) :: cosine, sine, ratio, old
+      real(wp) :: cosine, sine, radius, old
       integer(ik) :: i
+      integer :: shift
 
-      if (abs(s) < abs(d)) then  ! the smaller over the larger: no overflow in the square
-         ratio = s/d
-         sine = 1.0_wp/sqrt(1.0_wp + ratio**2)
-         cosine = sine*ratio
-      else
-         ratio = d/s
-         cosine = 1.0_wp/sqrt(1.0_wp + ratio**2)
-         sine = cosine*ratio
+      radius = s**2 + d**2
+      if (radius >= sum_safe .and. radius <= huge(radius)) then
+         radius = sqrt(radius)  ! one root and one quotient: they are what a small n waits for
+         cosine = s/radius
+         sine = d/radius
+      else if (abs(d) > huge(d)) then  ! par or D has overflown: the variable is held
+         radius = abs(d)
+         cosine = 0.0_wp
+         sine = sign(1.0_wp, d)
+      else  ! powers of two round nothing: the units of x do not matter
+         shift = exponent(max(abs(s), abs(d)))
+         radius = sqrt(scale(s, -shift)**2 + scale(d, -shift)**2)
+         cosine = scale(s, -shift)/radius
+         sine = scale(d, -shift)/radius
+         radius = scale(radius, shift)
       end if
-      s = cosine*s + sine*d
+      s = radius
       old = rhs
       rhs = cosine*old + sine*carried
       carried = cosine*carried - sine*old
