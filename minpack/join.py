@@ -1,7 +1,7 @@
 """Join Fortran sources into one, so that the compiler can inline across their modules.
 
-Usage: join.py OUTPUT SUFFIX SOURCE...; called by meson. SUFFIX, which may be empty, goes to the names of
-these modules and of what they bind to C: several variants then fit into one program.
+Usage: join.py OUTPUT SUFFIX SOURCE...; called by meson. SUFFIX, which may be empty, goes to the
+names of these modules and of what they bind to C: several variants then fit into one program.
 """
 
 import re
