@@ -23,22 +23,23 @@ contains
       real(wp), intent(in), value :: par      !! Levenberg-Marquardt parameter
       real(wp), intent(in) :: diag(n)         !! D, in J's order
       real(wp), intent(in) :: qtf(n)          !! first n of Q^T f
-      real(wp), intent(out) :: s(n, n)        !! upper triangular: S^T S = P^T (J^T J + par D^2) P
+      real(wp), intent(inout) :: s(*)         !! leading(n) rows, padded(n) columns; in the first n,
+                                              !! upper triangular: S^T S = P^T (J^T J + par D^2) P
       real(wp), intent(out) :: qtb(n)         !! right-hand side: S z = qtb for the step P z
       real(wp), intent(inout) :: work(*)      !! damped_size(n) numbers
 
-      call damped_in(n, r, ipvt, par, diag, qtf, s, qtb, leading(n), padded(n), work, &
-                     work(1 + leading(n)*padded(n)))
+      call damped_in(n, r, ipvt, par, diag, qtf, s, qtb, leading(n), padded(n), work, work(n + 1))
    end subroutine damped
 
-   pure subroutine damped_in(n, r, ipvt, par, diag, qtf, s, qtb, ld, columns, top, bottom)
+   pure subroutine damped_in(n, r, ipvt, par, diag, qtf, top, qtb, ld, columns, scales, bottom)
       !! damped with its work space in shape.
       integer(ik), intent(in) :: n            !! order of R
       real(wp), intent(in) :: r(n, n), par, diag(n), qtf(n)  !! as for damped
       integer(c_int), intent(in) :: ipvt(n)   !! as for damped
-      real(wp), intent(out) :: s(n, n), qtb(n)  !! as for damped
+      real(wp), intent(out) :: qtb(n)         !! as for damped
       integer(ik), intent(in) :: ld, columns  !! shape of the work space
       real(wp), intent(out) :: top(ld, columns)     !! sqrt(par) D P, then S, Q^T b beside it
+      real(wp), intent(out) :: scales(n)            !! of the columns
       real(wp), intent(out) :: bottom(ld, columns)  !! R, Q^T f beside it; destroyed
       real(wp) :: scale, weight
       integer(ik) :: j, filled
@@ -50,7 +51,7 @@ contains
          bottom(j + 1:, j) = 0
          top(:, j) = 0
          top(j, j) = weight*scale
-         s(1, j) = scale
+         scales(j) = scale
       end do
       scale = scale_for(maxval(abs(qtf)))
       bottom(1:n, n + 1) = qtf*scale
@@ -64,10 +65,8 @@ contains
       if (scale > 0) scale = 1/scale
       qtb = top(1:n, n + 1)*scale
       do j = 1, n
-         scale = s(1, j)
-         if (scale > 0) scale = 1/scale
-         s(1:j, j) = top(1:j, j)*scale
-         s(j + 1:, j) = 0
+         scale = scales(j)
+         if (scale > 0) top(1:j, j) = top(1:j, j)*(1/scale)
       end do
    end subroutine damped_in
 

@@ -14,10 +14,10 @@ module minpack_sizes
 
 contains
 
-   pure function leading(n) result(ld)
+   pure function leading(n) result(ld) bind(c, name="pyminpack_leading")
       !! Leading dimension for columns of length n: whole panels of eight, and so whole cache
       !! lines, an odd number of them lest columns compete for the same cache sets.
-      integer(ik), intent(in) :: n            !! length of the columns
+      integer(ik), intent(in), value :: n     !! length of the columns
       integer(ik) :: ld                       !! leading dimension
       ld = (n + 7)/8
       ld = 8*(ld + 1 - mod(ld, 2_ik))
@@ -52,17 +52,17 @@ contains
    end function pivot_size
 
    pure function damped_size(n) result(length) bind(c, name="pyminpack_damped_size")
-      !! Numbers in the work space of damped.
+      !! Numbers in the work space of damped, beside those of S.
       integer(ik), intent(in), value :: n     !! order of R
       integer(ik) :: length
-      length = 2*leading(n)*padded(n)
+      length = leading(n)*padded(n) + n
    end function damped_size
 
    pure function dense_size(n) result(length) bind(c, name="pyminpack_dense_size")
       !! Numbers in the work space with which lmpar solves by blocks: S, and that of damped.
       integer(ik), intent(in), value :: n     !! order of R
       integer(ik) :: length
-      length = n*n + damped_size(n)
+      length = leading(n)*padded(n) + damped_size(n)
    end function dense_size
 
 end module minpack_sizes

@@ -18,7 +18,7 @@ module minpack_variants
          real(c_double), intent(in), value :: par
          real(c_double), intent(in) :: diag(n)
          real(c_double), intent(in) :: qtf(n)
-         real(c_double), intent(out) :: s(n, n)
+         real(c_double), intent(inout) :: s(*)
          real(c_double), intent(out) :: qtb(n)
          real(c_double), intent(inout) :: work(*)
       end subroutine damped

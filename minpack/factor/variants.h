@@ -1,4 +1,4 @@
-/* The blocked factor routines (rows.F90, pivot.F90, damped.F90), each the variant for this processor. */
+/* The blocked factor routines (rows.f90, pivot.f90, damped.f90), each the variant for this processor. */
 #ifndef MINPACK_VARIANTS_H
 #define MINPACK_VARIANTS_H
 
@@ -15,10 +15,11 @@ void pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, c
 const char *pyminpack_variant(void); /* its name, for show_config */
 
 /* Numbers in their work arrays; 64-byte alignment is fastest, none is needed. */
+int64_t pyminpack_leading(int64_t n);
 int64_t pyminpack_state_size(int64_t n);
 int64_t pyminpack_block_size(int64_t n);
 int64_t pyminpack_pivot_size(int64_t n);
-int64_t pyminpack_damped_size(int64_t n);
+int64_t pyminpack_damped_size(int64_t n); /* and leading(n) times padded(n) for S */
 int64_t pyminpack_dense_size(int64_t n);
 
 #endif

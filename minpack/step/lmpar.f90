@@ -6,7 +6,7 @@ module minpack_lmpar
    use minpack_enorm, only: enorm
    use minpack_kinds, only: dwarf, ik, is_finite, wp
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
-   use minpack_sizes, only: dense_size
+   use minpack_sizes, only: dense_size, leading, padded
    use minpack_triangular, only: solve_upper, solve_upper_transposed
    use minpack_variants, only: damped
    implicit none (type, external)
@@ -43,10 +43,11 @@ contains
       real(c_double), intent(inout) :: dense(ndense)
          !! work: from `dense_size(n)` numbers on, and with ldr = n, S comes by blocks
       real(wp) :: phi, phi_previous, slope, lower, upper, gradient_norm
-      integer(ik) :: rank
+      integer(ik) :: rank, lds
       integer :: iteration
       logical :: blocked
 
+      lds = leading(n)
       blocked = n >= damped_worth .and. ldr == n .and. ndense >= dense_size(n)
 
       call gauss_newton(n, r, ldr, ipvt, qtb, rank, z, work1)
@@ -79,8 +80,8 @@ contains
          if (.not. par > 0.0_wp) par = max(dwarf, par_floor*upper)
          work1 = sqrt(par)*diag
          if (blocked) then
-            call damped(n, r, ipvt, par, diag, qtb, dense, work2, dense(n*n + 1))
-            call gauss_newton(n, dense, n, ipvt, work2, rank, z, work1)
+            call damped(n, r, ipvt, par, diag, qtb, dense, work2, dense(lds*padded(n) + 1))
+            call gauss_newton(n, dense, lds, ipvt, work2, rank, z, work1)
          else
             call qrsolv(n, r, ldr, ipvt, work1, qtb, z, sdiag, work2)
          end if
@@ -96,7 +97,7 @@ contains
 
          call normalised(n, ipvt, diag, work2, dz_norm, work1)
          if (blocked) then
-            call solve_upper_transposed(n, dense, n, work1)
+            call solve_upper_transposed(n, dense, lds, work1)
          else
             call solve_damped_transposed(n, r, ldr, sdiag, work1)
          end if

@@ -251,10 +251,12 @@ covariance(fit *f)
     npy_intp shape[2] = {f->n, f->n};
     PyArrayObject *cov_x = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
     const int all_free = off_bounds(f);
-    double *work = PyMem_RawMalloc((all_free ? 1 : 3) * f->n * f->n * sizeof(double));
-    if (cov_x == NULL || work == NULL) {
+    const int64_t needed = (all_free ? 1 : 3) * f->n * f->n;
+    double *own = needed > f->scratch_size ? PyMem_RawMalloc(needed * sizeof(double)) : NULL;
+    double *work = own ? own : f->scratch;
+    if (cov_x == NULL || (own == NULL && needed > f->scratch_size)) {
         Py_XDECREF(cov_x);
-        PyMem_RawFree(work);
+        PyMem_RawFree(own);
         return PyErr_NoMemory();
     }
     double *c = PyArray_DATA(cov_x), *r = f->r;
@@ -274,7 +276,7 @@ covariance(fit *f)
     if (!all_free) {
         scatter(f, c, n, f->pivots + f->n, PyArray_DATA(cov_x));
     }
-    PyMem_RawFree(work);
+    PyMem_RawFree(own);
     if (!full_rank) {
         Py_DECREF(cov_x);
         Py_RETURN_NONE;
