@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fits import DECAY_START, Recorder, decay, decay_jacobian, runaway, runaway_jacobian
 
-from pyminpack import leastsq
+from pyminpack import OptimizeWarning, curve_fit, leastsq
 
 pytestmark = pytest.mark.bundled  # the original cannot be watched
 
@@ -180,6 +180,28 @@ class TestStop:
         assert ier == fit[4] == 1
         np.testing.assert_array_equal(x, fit[0])
         np.testing.assert_array_equal(cov_x, fit[1])
+
+    @pytest.mark.parametrize("bounds", [(-np.inf, np.inf), ([0, 0], [2, 3])])
+    def test_of_curve_fit(self, bounds):
+        """The best point so far; its covariance would be a guess, and is not given."""
+        t = np.linspace(0.0, 2.0, 9)
+        seen = []
+
+        def stop(it):
+            seen.append(it.x)
+            if it.nit == 2:
+                raise StopIteration
+
+        def model(t, a, b):
+            return a * np.exp(-b * t)
+
+        with pytest.warns(OptimizeWarning, match="not be estimated: the callback has stopped"):
+            popt, pcov, _, mesg, ier = curve_fit(
+                model, t, model(t, 1.5, 2.5), bounds=bounds, callback=stop, full_output=True
+            )
+        assert (len(seen), mesg, ier) == (2, "Stopped by the callback.", 10)
+        np.testing.assert_array_equal(popt, seen[-1])
+        assert np.isposinf(pcov).all()
 
     def test_from_a_generator(self):
         """`next` on what is used up is as good a way to say it."""

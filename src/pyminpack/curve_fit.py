@@ -91,7 +91,7 @@ def curve_fit(
         of `sigma` too. Infinite values are the business of `check_finite`, which also comes first.
     **kwargs
         Options of `leastsq`: ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``epsfcn``, ``factor``,
-        ``diag``, ``col_deriv`` (then `jac` returns (N, M)) and the like.
+        ``diag``, ``callback``, ``verbose``, ``col_deriv`` (then `jac` returns (N, M)).
 
     Returns
     -------
@@ -107,7 +107,8 @@ def curve_fit(
     mesg : str
         With `full_output`. What `ier` means.
     ier : int
-        With `full_output`. 1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`.
+        With `full_output`. 1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`; 10: stopped by
+        `callback`.
 
     Raises
     ------
@@ -124,9 +125,9 @@ def curve_fit(
     -----
     OptimizeWarning
         `pcov` cannot be estimated: the data do not tell parameters apart, a parameter is at a
-        bound, or there are as many parameters as data. Or it is not to be trusted: the model does
-        not depend on a parameter, or a difference step is too small for it to show. The warning
-        names the parameters and the cause.
+        bound, there are as many parameters as data, or the callback has stopped the fit. Or it is
+        not to be trusted: the model does not depend on a parameter, or a difference step is too
+        small for it to show. The warning names the parameters and the cause.
 
     See Also
     --------
@@ -189,7 +190,8 @@ def curve_fit(
         kwargs["bounds"] = limits
 
     popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
-    if ier not in (1, 2, 3, 4):
+    stopped = ier == 10
+    if ier not in (1, 2, 3, 4) and not stopped:
         bad = fit_data.nonfinite("xdata", xdata) or fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
@@ -201,7 +203,9 @@ def curve_fit(
     ended = p0, popt, infodict["fjac"], infodict["ipvt"], scale, epsfcn
     at_bound = limits is not None and infodict["active_mask"].any()
     texts = []
-    if cov_x is None or at_bound or suspicious(*ended):
+    if stopped:
+        texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
+    elif cov_x is None or at_bound or suspicious(*ended):
         names = _positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(
