@@ -335,7 +335,7 @@ class TestLmpar:
         assert self.solve(problem, delta, 0.0, _minpack.dense_size(n))[3]
 
 
-# Just below and above the switches of the driver: to rows, and to blocks in pivoting.
+# Just below and above the switches of the driver: to rows, to blocks in pivoting, to two halves.
 SWITCHES = [
     (37, 27),
     (111, 9),
@@ -346,6 +346,8 @@ SWITCHES = [
     (48, 47),
     (48, 48),
     (300, 49),
+    (599, 150),
+    (600, 150),
 ]
 
 

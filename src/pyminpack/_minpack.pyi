@@ -137,6 +137,17 @@ def rows_add(
     state: FloatArray,
     work: FloatArray,
 ) -> int: ...
+def reduction_threads(m: int, n: int) -> int: ...
+def reduction_size(m: int, n: int) -> int: ...
+def reduce_rows(
+    n: int,
+    a: npt.ArrayLike,
+    row_stride: int,
+    column_stride: int,
+    f: npt.ArrayLike,
+    memory: FloatArray,
+    threads: int,
+) -> int: ...
 def rows_merge(n: int, state: FloatArray, other: FloatArray) -> None: ...
 def rows_finish(
     state: npt.ArrayLike, r: FloatArray, qtf: FloatArray, acnorm: FloatArray

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "halves.h"
 #include "variants.h"
 
 /* Below this many floating-point operations, letting other threads in costs more than it gives. */
@@ -127,18 +128,14 @@ static void
 factorise_by_rows(fit *f, const double *a, npy_intp row_stride, npy_intp column_stride)
 {
     f->factored = 1;
-    const npy_intp state_size = pyminpack_state_size(f->n);
-    double *state = f->scratch, *work = state + state_size;
-    int64_t finite;
+    const int threads = pyminpack_reduction_threads(f->m, f->n);
     PyThreadState *saved = let_others_in(2.0 * f->m * f->n * f->n);
-    memset(state, 0, state_size * sizeof(double));
-    pyminpack_rows_add(f->m, f->n, a, row_stride, column_stride, f->fvec, state, work, &finite);
-    if (!finite) {
+    if (!pyminpack_reduce_rows(f->m, f->n, a, row_stride, column_stride, f->fvec, f->scratch, threads)) {
         mark_nonfinite(f, a, row_stride, column_stride);
         no_factors(f);
     }
     else {
-        pyminpack_rows_finish(f->n, state, f->r, f->qtf, f->acnorm);
+        pyminpack_rows_finish(f->n, f->scratch, f->r, f->qtf, f->acnorm);
         if (f->n < PIVOT_WORTH) {
             const int64_t n = f->n;
             pyminpack_qrfac(&n, &n, f->r, &n, f->qtf, f->ipvt, f->f_trial, f->p, f->x_trial);

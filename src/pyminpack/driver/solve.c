@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "halves.h"
 #include "solve.h"
 #include "variants.h"
 
@@ -156,8 +157,7 @@ allocate(fit *f)
         }
     }
     if (f->by_rows) {
-        f->scratch_size = pyminpack_state_size(f->n) + pyminpack_block_size(f->n);
-        f->scratch_size = largest(f->scratch_size, pyminpack_dense_size(f->n));
+        f->scratch_size = largest(pyminpack_reduction_size(f->m, f->n), pyminpack_dense_size(f->n));
         if (f->n >= PIVOT_WORTH) {
             f->scratch_size = largest(f->scratch_size, pyminpack_pivot_size(f->n));
         }
