@@ -17,6 +17,7 @@ import pytest
 import pyminpack
 from pyminpack import _minpack
 
+CPUINFO = Path("/proc/cpuinfo")
 SOURCE = Path(__file__).parents[1] / "src" / "pyminpack"
 LIBC = re.compile(r"(lib(c|m|pthread)|ld-linux.*|ld64)\.so\.\d+")  # glibc's own
 
@@ -79,6 +80,18 @@ class TestExtension:
         borrowed = {"lmdif_", "lmder_"} & dynamic_symbols(defined=False)
         expected = {"bundled": set(), "system": {"lmdif_", "lmder_"}}
         assert borrowed == expected[pyminpack.show_config()["minpack"]]
+
+
+@pytest.mark.skipif(not CPUINFO.exists(), reason="no list of the processor's features")
+def test_the_processor_has_the_instructions():
+    """Protects against an illegal instruction, and the word of a bug report on the last bits."""
+    needed = {
+        "baseline": set(),
+        "avx2": {"avx2", "fma"},
+        "avx512": {"avx512f", "avx512vl", "avx512dq", "avx2", "fma"},
+    }[pyminpack.show_config()["isa"]]
+    features = re.search(r"^(?:flags|Features)\s*: (.*)$", CPUINFO.read_text(), re.MULTILINE)
+    assert needed <= set(features[1].split())
 
 
 @pytest.mark.skipif(not SOURCE.exists(), reason="compares with the source tree")

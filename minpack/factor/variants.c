@@ -11,10 +11,10 @@ typedef struct {
     void (*pivot)(int64_t, double *, double *, int *, double *);
     void (*damped)(int64_t, const double *, const int *, double, const double *, const double *,
                    double *, double *, double *);
-    const char *name;
+    int64_t rank; /* 0: baseline, 1: AVX2, 2: AVX-512 */
 } variant;
 
-#define DECLARE(isa)                                                                                \
+#define DECLARE(isa, rank)                                                                               \
     void blocked_rows_add##isa(int64_t, int64_t, const double *, int64_t, int64_t, const double *,          \
                        double *, double *, int64_t *);                                              \
     void blocked_rows_merge##isa(int64_t, double *, double *);                                              \
@@ -24,28 +24,34 @@ typedef struct {
                      double *, double *, double *);                                                 \
     static const variant variant##isa = {blocked_rows_add##isa,                                  \
         blocked_rows_merge##isa, blocked_rows_finish##isa, blocked_pivot##isa, blocked_damped##isa, \
-        #isa};
+        rank};
 
-DECLARE(_baseline)
-#ifdef MINPACK_X86_VARIANTS
-DECLARE(_avx2)
-DECLARE(_avx512)
+DECLARE(_baseline, 0)
+#ifdef MINPACK_AVX2
+DECLARE(_avx2, 1)
+#endif
+#ifdef MINPACK_AVX512
+DECLARE(_avx512, 2)
 #endif
 
 static const variant *
 chosen(void)
 {
-#ifdef MINPACK_X86_VARIANTS
     /* Exactly the features that meson.build compiles them with. */
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-            && __builtin_cpu_supports("avx512dq")) {
-            return &variant_avx512;
-        }
-        return &variant_avx2;
+#ifdef MINPACK_AVX2
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        return &variant_baseline;
+    }
+#ifdef MINPACK_AVX512
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
+        && __builtin_cpu_supports("avx512dq")) {
+        return &variant_avx512;
     }
 #endif
+    return &variant_avx2;
+#else
     return &variant_baseline;
+#endif
 }
 
 void
@@ -80,8 +86,8 @@ pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const 
     chosen()->damped(n, r, ipvt, par, diag, qtf, s, qtb, work);
 }
 
-const char *
+int64_t
 pyminpack_variant(void)
 {
-    return chosen()->name + 1;
+    return chosen()->rank;
 }

@@ -12,7 +12,7 @@ void pyminpack_rows_finish(int64_t n, const double *state, double *r, double *qt
 void pyminpack_pivot(int64_t n, double *r, double *qtf, int *ipvt, double *work);
 void pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const double *diag,
                       const double *qtf, double *s, double *qtb, double *work);
-const char *pyminpack_variant(void); /* its name, for show_config */
+int64_t pyminpack_variant(void); /* 0: baseline, 1: AVX2, 2: AVX-512 */
 
 /* Numbers in their work arrays; 64-byte alignment is fastest, none is needed. */
 int64_t pyminpack_leading(int64_t n);
