@@ -139,6 +139,15 @@ def test_units_of_the_residuals(factorise, m, n, exponent):
     np.testing.assert_array_equal(scaled.r, plain.r)
 
 
+def test_remainders_too_small_to_square_are_pivoted():
+    """Protects the order of the last pivots of a graded R, which its rank is read from."""
+    r = np.array([[2.0, 1.0, 1.0], [0.0, 1e-170, 0.0], [0.0, 0.0, 3e-170]], order="F")
+    qtf, ipvt = np.zeros(3), np.full(3, -1, dtype=np.int32)
+    _minpack.pivot(r, qtf, ipvt, poison(_minpack.pivot_size(3)))
+    assert ipvt.tolist() == [1, 3, 2]
+    np.testing.assert_allclose(np.abs(np.diag(r)), [2.0, 3e-170, 1e-170], rtol=rounding(3))
+
+
 class TestRunningFactor:
     """The reduction by rows: in any pieces, in any order, it is that of the whole."""
 
