@@ -84,6 +84,20 @@ def test_python_blocks(tmp_path, monkeypatch):
             assert printed == following.text, f"output of the block at line {block.line}"
 
 
+@pytest.mark.skipif(not (README.parent / "minpack").exists(), reason="checks a whole checkout")
+@pytest.mark.parametrize("document", ["README.md", "minpack/README.md"])
+def test_links(document):
+    """Protects whoever follows a link within the repository, or to a heading; pictures too."""
+    path = README.parent / document
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-").lower() for heading in headings}
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert links or document != "README.md"
+    for link in links:
+        assert link[1:] in anchors if link[0] == "#" else (path.parent / link).exists(), link
+
+
 def test_there_are_commands():
     """Protects against prompts written another way, which the next tests would not see."""
     assert any(command.startswith("ci/demo") for command in commands())
