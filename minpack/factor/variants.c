@@ -14,17 +14,17 @@ typedef struct {
     int64_t rank; /* 0: baseline, 1: AVX2, 2: AVX-512 */
 } variant;
 
-#define DECLARE(isa, rank)                                                                               \
-    void blocked_rows_add##isa(int64_t, int64_t, const double *, int64_t, int64_t, const double *,          \
-                       double *, double *, int64_t *);                                              \
-    void blocked_rows_merge##isa(int64_t, double *, double *);                                              \
-    void blocked_rows_finish##isa(int64_t, const double *, double *, double *, double *);                   \
-    void blocked_pivot##isa(int64_t, double *, double *, int *, double *);                                  \
-    void blocked_damped##isa(int64_t, const double *, const int *, double, const double *, const double *,  \
-                     double *, double *, double *);                                                 \
-    static const variant variant##isa = {blocked_rows_add##isa,                                  \
-        blocked_rows_merge##isa, blocked_rows_finish##isa, blocked_pivot##isa, blocked_damped##isa, \
-        rank};
+#define DECLARE(isa, rank)                                                                         \
+    void blocked_rows_add##isa(int64_t, int64_t, const double *, int64_t, int64_t, const double *, \
+                               double *, double *, int64_t *);                                     \
+    void blocked_rows_merge##isa(int64_t, double *, double *);                                     \
+    void blocked_rows_finish##isa(int64_t, const double *, double *, double *, double *);          \
+    void blocked_pivot##isa(int64_t, double *, double *, int *, double *);                         \
+    void blocked_damped##isa(int64_t, const double *, const int *, double, const double *,         \
+                             const double *, double *, double *, double *);                        \
+    static const variant variant##isa = {blocked_rows_add##isa, blocked_rows_merge##isa,           \
+                                         blocked_rows_finish##isa, blocked_pivot##isa,             \
+                                         blocked_damped##isa, rank};
 
 DECLARE(_baseline, 0)
 #ifdef MINPACK_AVX2

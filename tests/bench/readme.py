@@ -1,6 +1,6 @@
 """Writes the tables of the README's section on speed from the figures of the benchmarks.
 
-    python readme.py FIGURES.json README.md
+Usage: python readme.py FIGURES.json README.md
 """
 
 from __future__ import annotations
