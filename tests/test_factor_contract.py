@@ -139,6 +139,21 @@ def test_units_of_the_residuals(factorise, m, n, exponent):
     np.testing.assert_array_equal(scaled.r, plain.r)
 
 
+@pytest.mark.parametrize(("m", "n"), [(8, 8), (16, 4), (21, 3), (50, 3), (200, 4), (31, 31)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_jacobian_has_the_same_bits_by_wider_vectors(kind, m, n):
+    """Protects the path of small fits: it is that of every machine."""
+    j, f = jacobian(kind, m, n), residuals(m)
+    expected = IMPLEMENTATIONS["in place"](j, f)
+    numbers, qtf, acnorm = j.ravel(order="F").copy(), poison(n), poison(n)
+    ipvt = np.full(n, -1, dtype=np.int32)
+    _minpack.factor_in_place(numbers, f, ipvt, qtf, acnorm, poison(n), poison(n), poison(m))
+    np.testing.assert_array_equal(np.triu(numbers.reshape(n, m).T[:n]), expected.r)
+    np.testing.assert_array_equal(ipvt, expected.ipvt)
+    np.testing.assert_array_equal(qtf, expected.qtf)
+    np.testing.assert_array_equal(acnorm, expected.acnorm)
+
+
 def test_remainders_too_small_to_square_are_pivoted():
     """Protects the order of the last pivots of a graded R, which its rank is read from."""
     r = np.array([[2.0, 1.0, 1.0], [0.0, 1e-170, 0.0], [0.0, 0.0, 3e-170]], order="F")

@@ -104,8 +104,8 @@ static void
 factorise_in_place(fit *f)
 {
     f->factored = 1;
-    pyminpack_factorise(f->m, f->n, f->fjac, f->m, f->fvec, f->ipvt, f->qtf, f->acnorm, f->p,
-                        f->x_trial, f->f_trial);
+    pyminpack_factor_in_place(f->m, f->n, f->fjac, f->fvec, f->ipvt, f->qtf, f->acnorm, f->p,
+                              f->x_trial, f->f_trial);
 }
 
 /* The first column that is not finite is all that the step core needs to know of such a J. */
