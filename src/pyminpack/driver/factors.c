@@ -3,9 +3,9 @@
  * A small J is stored by columns and factorised in place. A larger one is reduced by blocks of rows
  * where it lies, in the user's own array if it is the user's: it is read once and never copied.
  *
- * ROWS_WORTH: elements of J from which the reduction by rows is the faster; 50 x 3 takes 1.0 us in place
- * and 1.8 by rows, 1000 x 3 9 and 6, 500 x 10 26 and 10 (AVX-512). PIVOT_WORTH: order of R from which
- * it is pivoted by blocks (pivot.f90) and not by qrfac.
+ * ROWS_WORTH: elements of J from which the reduction by rows is no slower; 250 x 4 takes 1.8 us in place
+ * and 2.8 by rows, 1000 x 3 3.7 and 3.5, 2000 x 10 40 and 29 (AVX-512). PIVOT_WORTH: order of R from
+ * which it is pivoted by blocks (pivot.f90) and not by qrfac.
  */
 #include "fit.h"
 
