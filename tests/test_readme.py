@@ -13,6 +13,7 @@ import importlib.util
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,16 @@ def test_python_blocks(tmp_path, monkeypatch):
         printed = run(block, namespace)
         if following is not None and following.language == "text":
             assert printed == following.text, f"output of the block at line {block.line}"
+
+
+def test_speed_tables(tmp_path):
+    """Protects against figures that nobody has measured."""
+    copy = tmp_path / README.name
+    shutil.copy(README, copy)
+    bench = Path(__file__).parent / "bench"
+    command = [sys.executable, bench / "readme.py", bench / "figures.json", copy]
+    subprocess.run(command, check=True)
+    assert copy.read_text(encoding="utf-8") == README.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not (README.parent / "minpack").exists(), reason="checks a whole checkout")

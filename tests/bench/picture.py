@@ -130,11 +130,12 @@ def _legend(names: list[str], y: float) -> list[str]:
 def _caption(figures: dict[str, Any]) -> list[str]:
     """Where and when."""
     made = next(iter(figures.values()))
-    flags = next(iter(made["flags"]), "unknown flags")
+    flags = next(iter(made["flags"]), "unknown flags").split()
+    level = " ".join(flag for flag in flags if flag.startswith("-O"))
     versions = ", ".join(f"{peer['name']} (numpy {peer['numpy']})" for peer in made["peers"])
     return [
         f"{made['machine']['cpu']}, {made['machine']['system']}; {made['built']['fortran']} "
-        f"{flags}",
+        f"{level}",
         f"{CLOCKS[made['clock']]}, {made['date']}, commit {made['commit']}; {versions}",
     ]
 
