@@ -37,6 +37,7 @@ class Case:
     goal: float
     options: dict[str, Any] = field(default_factory=dict)
     full_output: bool = False
+    request: str = "load"  # or "load_curve_fit": its cost beside leastsq, not beside the callbacks
 
     @property
     def load(self) -> list[Any]:
@@ -109,7 +110,7 @@ def compare(
     group: list[Peer], case: Case, plan: Plan, per_jacobian: bool = False
 ) -> dict[str, Any]:
     """Measure own cost: a row for the report, in seconds a fit, or a Jacobian of it."""
-    fits = [peer.ask("load", *case.load) for peer in group]
+    fits = [peer.ask(case.request, *case.load) for peer in group]
     agree(case, group, fits)
     timings: list[list[tuple[float, float]]] = [[] for _ in group]
     for i in range(plan.rounds):

@@ -54,6 +54,7 @@ class Worker:
         }
         self.clock: Callable[[], float] = getattr(time, clock)
         self.leastsq = importlib.import_module(module).leastsq
+        self.curve_fit = importlib.import_module(module).curve_fit
         self.fit: Callable[[], Any]
         self.replay: Callable[[], None]
 
@@ -69,6 +70,20 @@ class Worker:
         keywords = {**workload.keywords, "full_output": full_output}
         self.fit = partial(self.leastsq, workload.func, workload.x0, **keywords)
         self.replay = partial(replay, workload, func.points, Dfun.points if Dfun else [])
+        counts = {"nfev": info["nfev"], "njev": info.get("njev", 0)}
+        return {**outcome(workload, x, ier), **counts}
+
+    def load_curve_fit(
+        self, name: str, options: dict[str, Any], full_output: bool
+    ) -> dict[str, Any]:
+        """Builds the same fit by `curve_fit`, and has that by `leastsq` taken off it."""
+        workload = WORKLOADS[name](**options)
+        fit = partial(self.curve_fit, workload.model, *workload.args, p0=workload.x0)
+        x, _, info, _, ier = fit(full_output=True)
+        self.fit = partial(fit, full_output=full_output)
+        self.replay = partial(
+            self.leastsq, workload.func, workload.x0, full_output=True, **workload.keywords
+        )
         counts = {"nfev": info["nfev"], "njev": info.get("njev", 0)}
         return {**outcome(workload, x, ier), **counts}
 
@@ -113,7 +128,12 @@ class Worker:
         return {"peak": resident("VmHWM") - before, **outcome(workload, x, ier)}
 
 
-REQUESTS = {"load": Worker.load, "time": Worker.time, "peak": Worker.peak}
+REQUESTS = {
+    "load": Worker.load,
+    "load_curve_fit": Worker.load_curve_fit,
+    "time": Worker.time,
+    "peak": Worker.peak,
+}
 
 
 def outcome(workload: Workload, x: Any, ier: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Workload:
     args: tuple[Any, ...] = ()
     Dfun: Callable[..., Any] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    model: Callable[..., Any] | None = None  # model(t, *x), for curve_fit; args are then (t, y)
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -39,10 +40,13 @@ def exponential() -> Workload:
     t = np.linspace(0.0, 4.0, 50)
     y = 2.5 * np.exp(-1.3 * t) + 0.5 + 0.05 * np.random.default_rng(1).standard_normal(t.size)
 
+    def model(t: Vector, height: float, rate: float, offset: float) -> Vector:
+        return height * np.exp(-rate * t) + offset
+
     def residual(x: Vector, t: Vector, y: Vector) -> Vector:
         return x[0] * np.exp(-x[1] * t) + x[2] - y
 
-    return Workload(residual, np.array([1.0, 1.0, 0.0]), (t, y))
+    return Workload(residual, np.array([1.0, 1.0, 0.0]), (t, y), model=model)
 
 
 def rosenbrock() -> Workload:
