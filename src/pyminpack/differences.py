@@ -30,21 +30,13 @@ EPS = 2.0**-52
 COMPLEX_STEP = 1e-20
 
 
-class ThreePoint:
-    """Jacobian of `func` by differences of second order: a ``Dfun`` with ``col_deriv=True``.
-
-    Central where `lower` and `upper` leave room, else one-sided of three points: `func` is never
-    called outside of them. A column whose bounds are equal is zero.
-
-    The step is ``cbrt(max(epsfcn, eps))*abs(x[j])``, the root alone where ``x[j] == 0``, and also
-    where x[j] is so close to 0 that the step does not show in the residuals.
+class _Differences:
+    """A function to be differentiated, its bounds, and how often it has been called for it.
 
     Parameters
     ----------
     func : callable
         ``func(x, *args)`` returns M residuals.
-    epsfcn : float, optional
-        Relative error of `func`. Default: the eps of the floating-point dtype that it returns.
     lower, upper : ndarray, shape (N,), optional
         Bounds of x.
 
@@ -57,16 +49,57 @@ class ThreePoint:
     def __init__(
         self,
         func: Callable[..., Any],
-        epsfcn: float | None = None,
         lower: FloatArray | None = None,
         upper: FloatArray | None = None,
     ) -> None:
         self.func = func
         self.lower = lower
         self.upper = upper
+        self.nfev = self.njev = 0
+
+    def _within(self, point: float, j: int) -> float:
+        """Return the point within the bounds of x[j] that is next to `point`."""
+        if self.lower is not None:
+            point = max(point, self.lower[j])
+        if self.upper is not None:
+            point = min(point, self.upper[j])
+        return point
+
+    def _call(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> Any:
+        """Call `func` where x[j] is `value`."""
+        moved = x.copy()
+        moved[j] = value
+        self.nfev += 1
+        return self.func(moved, *args)
+
+
+class ThreePoint(_Differences):
+    """Jacobian of `func` by differences of second order: a ``Dfun`` with ``col_deriv=True``.
+
+    Central where `lower` and `upper` leave room, else one-sided of three points: `func` is never
+    called outside of them. A column whose bounds are equal is zero.
+
+    The step is ``cbrt(max(epsfcn, eps))*abs(x[j])``, the root alone where ``x[j] == 0``, and also
+    where x[j] is so close to 0 that the step does not show in the residuals.
+
+    Parameters
+    ----------
+    epsfcn : float, optional
+        Relative error of `func`. Default: the eps of the floating-point dtype that it returns.
+    func, lower, upper
+        As for all `_Differences`.
+    """
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        epsfcn: float | None = None,
+        lower: FloatArray | None = None,
+        upper: FloatArray | None = None,
+    ) -> None:
+        super().__init__(func, lower, upper)
         self.eps = EPS if epsfcn is None else max(as_real("epsfcn", epsfcn), EPS)
         self.detect = epsfcn is None  # that the dtype has another eps
-        self.nfev = self.njev = 0
         self.m = -1
         self.size = 0.0  # largest norm of residuals so far, which tells of their rounding errors
 
@@ -111,7 +144,7 @@ class ThreePoint:
             offsets: tuple[float, ...] = (-step, step)
         else:
             offsets = _one_sided(step, below, above)
-        points = [self._within(x[j] + offset, j) for offset in offsets]
+        points = [self._within(x[j] + offset, j) for offset in offsets]  # rounding may lead out
         if points[0] == points[-1]:
             return None  # no other number between the bounds
         values = [self._evaluate(x, j, point, args) for point in points]
@@ -123,24 +156,13 @@ class ThreePoint:
             self.size = size
         return column, change
 
-    def _within(self, point: float, j: int) -> float:
-        """Undo a rounding error that has led out of the bounds."""
-        if self.lower is not None:
-            point = max(point, self.lower[j])
-        if self.upper is not None:
-            point = min(point, self.upper[j])
-        return point
-
     def _room(self, x: FloatArray, j: int) -> tuple[float, float]:
         below = np.inf if self.lower is None else x[j] - self.lower[j]
         above = np.inf if self.upper is None else self.upper[j] - x[j]
         return float(below), float(above)
 
     def _evaluate(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> FloatArray:
-        moved = x.copy()
-        moved[j] = value
-        self.nfev += 1
-        returned = self.func(moved, *args)
+        returned = self._call(x, j, value, args)
         if self.detect:
             self.eps = max(residual_eps(returned), EPS)
             self.detect = False
@@ -176,37 +198,14 @@ def _slope(points: list[float], values: list[FloatArray]) -> FloatArray:
     return np.asarray((b * ((values[1] - values[0]) / a) - a * chord) / (b - a))
 
 
-class ComplexStep:
+class ComplexStep(_Differences):
     """Jacobian of `func` by complex steps: a ``Dfun`` with ``col_deriv=True``.
 
     Exact to rounding, at one call a column, for a `func` that is analytic and computes with complex
     numbers all the way: no ``abs``, ``real``, ``conj``, comparisons, or arrays of real dtype. The
     real part of what it is called with is x; only where a column of the first Jacobian is zero, x
     is moved, within its bounds, to see whether that is true.
-
-    Parameters
-    ----------
-    func : callable
-        ``func(x, *args)`` returns M residuals, complex ones where x is complex.
-    lower, upper : ndarray, shape (N,), optional
-        Bounds of x.
-
-    Attributes
-    ----------
-    nfev, njev : int
-        Calls of `func` so far, and Jacobians made of them.
     """
-
-    def __init__(
-        self,
-        func: Callable[..., Any],
-        lower: FloatArray | None = None,
-        upper: FloatArray | None = None,
-    ) -> None:
-        self.func = func
-        self.lower = lower
-        self.upper = upper
-        self.nfev = self.njev = 0
 
     def __call__(self, x: FloatArray, *args: Any) -> FloatArray:
         """Return the Jacobian at `x`, shape (N, M)."""
@@ -244,23 +243,15 @@ class ComplexStep:
 
     def _require_no_influence(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> None:
         """Raise where real steps show that a column of zeros is wrong."""
-        step = np.zeros_like(x)
-        step[j] = np.sqrt(EPS) * (abs(x[j]) or 1.0)
-        self.nfev += 2
-        there, back = (
-            np.array(self.func(_clip(x + sign * step, self.lower, self.upper), *args))
-            for sign in (1, -1)
+        step = math.sqrt(EPS) * (abs(x[j]) or 1.0)
+        there, back = (  # copies: func may return the same buffer each time
+            np.array(self._call(x, j, self._within(x[j] + offset, j), args))
+            for offset in (step, -step)
         )
         if np.any((there != back) & np.isfinite(there) & np.isfinite(back)):
             raise _unfit(
                 f"func's result has no imaginary part where x[{j}] has one, though it depends on it"
             )
-
-
-def _clip(x: FloatArray, lower: FloatArray | None, upper: FloatArray | None) -> FloatArray:
-    if lower is not None:
-        x = np.maximum(x, lower)
-    return x if upper is None else np.minimum(x, upper)
 
 
 class _UnfitError(TypeError):
