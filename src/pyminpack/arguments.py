@@ -17,6 +17,7 @@ __all__ = [
     "as_diag",
     "as_integer",
     "as_jacobian",
+    "as_pair",
     "as_real",
     "as_residuals",
     "as_start",
@@ -114,21 +115,24 @@ def as_diag(diag: Any, n: int) -> FloatArray:
     return scale
 
 
+def as_pair(bounds: Any) -> tuple[Any, Any]:
+    """Return the lower and the upper part of `bounds`: a pair, or what has `lb` and `ub`."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    try:
+        lower, upper = bounds
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds is {_describe(bounds)}; want a pair (lower, upper).") from None
+    return lower, upper
+
+
 def as_bounds(bounds: Any, x: FloatArray) -> FloatArray | None:
     """Return the bounds on the N variables, shape (2, N), lower and upper; None if all infinite.
 
     `bounds` is a pair of scalars or vectors, or has them as `lb` and `ub`; `x` must lie within.
     """
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        bounds = (bounds.lb, bounds.ub)
-    try:
-        pair = tuple(bounds)
-    except TypeError:
-        pair = ()
-    if len(pair) != 2:
-        raise ValueError(f"bounds is {_describe(bounds)}; want a pair (lower, upper).")
     limits = np.empty((2, x.size))
-    for row, values, name in zip(limits, pair, ("lower", "upper"), strict=True):
+    for row, values, name in zip(limits, as_pair(bounds), ("lower", "upper"), strict=True):
         side = _as_floats(values, f"The {name} part of bounds is")
         if side.size not in (1, x.size) or side.ndim > 1:
             raise ValueError(

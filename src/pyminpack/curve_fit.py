@@ -15,6 +15,7 @@ from . import fit_data
 from ._minpack import enorm
 from .arguments import _as_floats, _describe, residual_eps
 from .diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
+from .differences import METHODS
 from .errors import OptimizeWarning
 from .leastsq import leastsq
 
@@ -24,7 +25,6 @@ FloatArray = npt.NDArray[np.float64]
 Weights = float | FloatArray | None
 
 UNBOUNDED = (-np.inf, np.inf)
-DIFFERENCES = ("2-point", "3-point", "cs")
 EPS = float(np.finfo(np.float64).eps)
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -230,10 +230,10 @@ def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
             f"method is {method!r}; want 'lm' or None: Levenberg-Marquardt, with bounds as well. "
             "For other methods use scipy.optimize.curve_fit."
         )
-    if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in DIFFERENCES)):
+    if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in METHODS)):
         raise ValueError(
             f"jac is {_describe(jac)}; want a function jac(xdata, *parameters), None, or one of "
-            f"{', '.join(map(repr, DIFFERENCES))}."
+            f"{', '.join(map(repr, METHODS))}."
         )
     if "args" in options:
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._minpack import enorm
-from .arguments import _describe
+from .arguments import _describe, as_pair
 
 __all__ = ["all_finite", "correlated", "inside", "limits", "nonfinite", "prepare", "weights"]
 
@@ -185,12 +185,7 @@ def _inverse_triangle(lower: npt.NDArray[Any]) -> FloatArray:
 
 def limits(bounds: Any, n: int) -> tuple[FloatArray, FloatArray] | None:
     """Return lower and upper bounds, each of shape (n,), or None where all are infinite."""
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        bounds = (bounds.lb, bounds.ub)
-    try:
-        low, high = bounds
-    except (TypeError, ValueError):
-        raise ValueError(f"bounds is {_describe(bounds)}; want a pair (lower, upper).") from None
+    low, high = as_pair(bounds)
     lower, upper = _as_limit("lower", low, n), _as_limit("upper", high, n)
     empty = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
     if empty.size:
