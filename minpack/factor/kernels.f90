@@ -4,7 +4,7 @@ module minpack_kernels
    !! the rows, so the compiler vectorises it; `omp simd reduction` lets it split the sums into
    !! lanes, which the standard's left-to-right rule forbids and -ffast-math is too blunt for.
    !! Sixteen sums (4 x 4 columns) fit the registers of AVX-512 and keep two multiply-adds in
-   !! flight a load. Compiled once per instruction set: ISA is the suffix of every global name.
+   !! flight a load.
    use minpack_kinds, only: wp, ik
    implicit none (type, external)
    private

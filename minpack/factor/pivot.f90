@@ -11,15 +11,13 @@ module minpack_pivot
    use, intrinsic :: iso_c_binding, only: c_int
    use minpack_kinds, only: wp, ik
    use minpack_kernels, only: inner_4x1, subtract_1x1, subtract_8x2, squares
+   use minpack_qrfac, only: norm_trust
    use minpack_scales, only: scale_for
    use minpack_sizes, only: leading, panel => pivot_panel
    implicit none (type, external)
    private
    public :: pivot
 
-   real(wp), parameter :: unreliable = sqrt(epsilon(1.0_wp))
-      !! share of the last computed squared norm below which a downdated one has lost half its
-      !! digits (Drmac & Bujanovic 2008, ACM TOMS 35, 12)
    real(wp), parameter :: precise = 2.0_wp**(-900)
       !! sum of squares that is large enough to have lost no digit to underflow
 
@@ -200,7 +198,7 @@ contains
       real(wp) :: t
       t = abs(entry)/norm
       t = max(0.0_wp, (1 - t)*(1 + t))
-      if (t*(norm/last)**2 <= unreliable) then
+      if (t*(norm/last)**2 <= norm_trust) then
          stale = .true.
          norm = -norm
       else

@@ -6,7 +6,7 @@ module minpack_qrfac
    use minpack_kinds, only: epsmch, ik, wp
    implicit none (type, external)
    private
-   public :: qrfac
+   public :: qrfac, norm_trust
 
    real(wp), parameter :: norm_trust = sqrt(epsmch)
       !! A downdated column norm is recomputed once (norm/reference)² sinks to this: by then

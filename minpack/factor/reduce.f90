@@ -19,7 +19,7 @@ module minpack_reduce
    private
    public :: reduce
 
-   integer(ik), parameter, public :: panel = 8
+   integer(ik), parameter :: panel = 8
       !! reflectors in a panel; the kernels are written for it
    real(wp), parameter :: negligible = 2.0_wp**(-900)
       !! squared norm below which a column's remainder counts as zero: squares lose digits below

@@ -19,7 +19,6 @@ void pyminpack_factor_in_place(int64_t m, int64_t n, double *fjac, const double 
 int64_t pyminpack_variant(void); /* 0: baseline, 1: AVX2, 2: AVX-512 */
 
 /* Numbers in their work arrays; 64-byte alignment is fastest, none is needed. */
-int64_t pyminpack_leading(int64_t n);
 int64_t pyminpack_state_size(int64_t n);
 int64_t pyminpack_block_size(int64_t n);
 int64_t pyminpack_pivot_size(int64_t n);
