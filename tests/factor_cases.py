@@ -26,6 +26,7 @@ __all__ = [
     "pivoted_by_blocks",
     "pivoted_in_place",
     "poison",
+    "residuals",
     "running_factor",
     "separated",
 ]
@@ -70,6 +71,11 @@ class Factors:
 def poison(*shape: int) -> NDArray[np.float64]:
     """An array to be written to, in the order that the Fortran takes."""
     return np.full(shape, np.nan, order="F")
+
+
+def residuals(m: int) -> Vector:
+    """An f for a Jacobian of m rows."""
+    return np.random.default_rng(m).standard_normal(m)
 
 
 def in_place(j: Matrix, f: Vector) -> Factors:

@@ -18,6 +18,7 @@ from factor_cases import (
     pivoted_by_blocks,
     pivoted_in_place,
     poison,
+    residuals,
     running_factor,
     separated,
 )
@@ -27,10 +28,6 @@ from pyminpack import _minpack, classic, leastsq
 EPS = 2.0**-52
 WAYS = pytest.mark.parametrize("factorise", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
 AT_SIZES = pytest.mark.parametrize(("m", "n"), SIZES)
-
-
-def residuals(m):
-    return np.random.default_rng(m).standard_normal(m)
 
 
 def rounding(n):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factor_cases import KINDS, finished, jacobian, poison, running_factor
+from factor_cases import KINDS, finished, jacobian, poison, residuals, running_factor
 
 from pyminpack import _minpack, leastsq
 
@@ -13,10 +13,6 @@ from pyminpack import _minpack, leastsq
 SWITCHES = [(1725, 50), (47620, 7), (600, 150), (800, 200)]
 AT_SWITCHES = pytest.mark.parametrize(("m", "n"), SWITCHES)
 TASKS = Path("/proc/self/task")
-
-
-def residuals(m):
-    return np.random.default_rng(m).standard_normal(m)
 
 
 def reduced(j, f, threads):
