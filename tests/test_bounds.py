@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyminpack import leastsq
-from pyminpack.nist.datasets import datasets
+from pyminpack._nist.datasets import datasets
 
 pytestmark = pytest.mark.bundled  # the original knows no bounds
 

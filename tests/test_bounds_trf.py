@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq
-from pyminpack.nist.datasets import datasets
+from pyminpack._nist.datasets import datasets
 
 pytestmark = pytest.mark.bundled  # the original knows no bounds
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyminpack import check_jacobian
-from pyminpack.nist.datasets import datasets
+from pyminpack._nist.datasets import datasets
 
 T = np.linspace(0.2, 4.0, 9)
 

@@ -463,6 +463,6 @@ def calls_of_leastsq(monkeypatch, *args, **kwargs):
         handed.update(options)
         return leastsq(func, x0, full_output=full_output)
 
-    monkeypatch.setattr(importlib.import_module("pyminpack.curve_fit"), "leastsq", stand_in)
+    monkeypatch.setattr(importlib.import_module("pyminpack._curve_fit"), "leastsq", stand_in)
     curve_fit(*args, **kwargs)
     return handed

@@ -33,7 +33,7 @@ def handed(monkeypatch):
         calls.update(x0=x0.tolist(), bounds=bounds and [b.tolist() for b in bounds])
         return leastsq(func, x0, full_output=full_output, bounds=bounds)
 
-    monkeypatch.setattr(importlib.import_module("pyminpack.curve_fit"), "leastsq", note)
+    monkeypatch.setattr(importlib.import_module("pyminpack._curve_fit"), "leastsq", note)
     return calls
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pyminpack import OptimizeWarning, curve_fit
-from pyminpack.nist.certify import correct_digits
-from pyminpack.nist.datasets import datasets
-from pyminpack.nist.reach import Settings, due, why_out_of_reach
+from pyminpack._nist.certify import correct_digits
+from pyminpack._nist.datasets import datasets
+from pyminpack._nist.reach import Settings, due, why_out_of_reach
 
 RUNS = [(name, start) for name in datasets() for start in (1, 2)]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq
-from pyminpack.diagnosis import Fit, causes, no_degrees_of_freedom, suspicious
-from pyminpack.errors import OptimizeWarning
-from pyminpack.nist.datasets import datasets
+from pyminpack._diagnosis import Fit, causes, no_degrees_of_freedom, suspicious
+from pyminpack._errors import OptimizeWarning
+from pyminpack._nist.datasets import datasets
 
 EPS = 2.0**-52
 T = np.linspace(0.2, 4.0, 9)

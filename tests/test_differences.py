@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq, show_config
-from pyminpack.differences import METHODS, ComplexStep, ThreePoint, jacobian_by
-from pyminpack.nist.certify import correct_digits
-from pyminpack.nist.datasets import datasets
-from pyminpack.nist.reach import ALLOWANCE
+from pyminpack._differences import METHODS, ComplexStep, ThreePoint, jacobian_by
+from pyminpack._nist.certify import correct_digits
+from pyminpack._nist.datasets import datasets
+from pyminpack._nist.reach import ALLOWANCE
 
 T = np.linspace(0.2, 4.0, 9)
 Y = 3 * np.exp(-0.5 * T) + 0.01 * np.cos(20 * T)

@@ -11,10 +11,10 @@ from matplotlib import image
 from matplotlib.figure import Figure
 
 from pyminpack.__main__ import main
-from pyminpack.nist.certify import certify
-from pyminpack.nist.datasets import datasets
-from pyminpack.nist.reach import Settings
-from pyminpack.nist.report import as_json
+from pyminpack._nist.certify import certify
+from pyminpack._nist.datasets import datasets
+from pyminpack._nist.reach import Settings
+from pyminpack._nist.report import as_json
 
 
 def usage_error(capsys, *arguments):

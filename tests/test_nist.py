@@ -10,10 +10,10 @@ import pytest
 from scipy import optimize
 
 from pyminpack import leastsq, show_config
-from pyminpack.nist.certify import certify, correct_digits
-from pyminpack.nist.datasets import datasets
-from pyminpack.nist.models import MODELS
-from pyminpack.nist.reach import LOOSE, Settings, due
+from pyminpack._nist.certify import certify, correct_digits
+from pyminpack._nist.datasets import datasets
+from pyminpack._nist.models import MODELS
+from pyminpack._nist.reach import LOOSE, Settings, due
 
 NAMES = list(datasets())
 SYSTEM = show_config()["minpack"] == "system"

@@ -322,7 +322,7 @@ class TestVerbose:
 class TestUnused:
     def test_nothing_is_made(self, monkeypatch):
         """Neither a watcher nor a call: a fit that nobody watches costs what it did."""
-        import pyminpack.watch as module
+        import pyminpack._watch as module
 
         def fail(*_):
             raise AssertionError

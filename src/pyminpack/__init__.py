@@ -1,11 +1,11 @@
 """MINPACK's Levenberg-Marquardt for Python: a scipy-compatible `leastsq` that needs numpy alone."""
 
 from ._build_info import VERSION as __version__
-from .check_jacobian import check_jacobian
-from .config import show_config
-from .curve_fit import curve_fit
-from .errors import OptimizeWarning
-from .leastsq import leastsq
+from ._check_jacobian import check_jacobian
+from ._config import show_config
+from ._curve_fit import curve_fit
+from ._errors import OptimizeWarning
+from ._leastsq import leastsq
 
 __all__ = [
     "OptimizeWarning",

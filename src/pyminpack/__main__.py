@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from .nist import plot, report
-from .nist.certify import certify
-from .nist.datasets import Dataset, datasets
-from .nist.reach import JACOBIANS, Settings
+from ._nist import plot, report
+from ._nist.certify import certify
+from ._nist.datasets import Dataset, datasets
+from ._nist.reach import JACOBIANS, Settings
 
 _EXIT_STATUS = """\
 Exit status: 0 if every run reaches the digits that its tolerances and its Jacobian allow, or is

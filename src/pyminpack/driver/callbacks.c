@@ -11,7 +11,7 @@
 PyObject *
 arguments(const char *name, const char *format, ...)
 {
-    PyObject *module = PyImport_ImportModule("pyminpack.arguments");
+    PyObject *module = PyImport_ImportModule("pyminpack._arguments");
     if (module == NULL) {
         return NULL;
     }

@@ -290,7 +290,7 @@ set_bounds(fit *f, PyObject *bounds)
     PyArrayObject *a = (PyArrayObject *)bounds;
     if (!is_plain(bounds, 2) || !PyArray_IS_C_CONTIGUOUS(a) || PyArray_DIM(a, 0) != 2
         || PyArray_DIM(a, 1) != f->n) {
-        PyErr_SetString(PyExc_TypeError, "solve() takes bounds as pyminpack.arguments.as_bounds makes them");
+        PyErr_SetString(PyExc_TypeError, "solve() takes bounds as pyminpack._arguments.as_bounds makes them");
         return -1;
     }
     f->bounds_array = (PyArrayObject *)Py_NewRef(bounds);

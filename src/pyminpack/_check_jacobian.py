@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from .arguments import as_jacobian, as_residuals, as_start, require_callable, residual_eps
+from ._arguments import as_jacobian, as_residuals, as_start, require_callable, residual_eps
 
 __all__ = ["JacobianCheck", "check_jacobian"]
 

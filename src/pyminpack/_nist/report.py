@@ -7,7 +7,7 @@ from dataclasses import asdict
 from textwrap import fill
 from typing import Any
 
-from ..config import show_config
+from .._config import show_config
 from .certify import Run
 from .datasets import source
 from .models import Array

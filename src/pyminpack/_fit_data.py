@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arguments import _describe, as_pair
 from ._minpack import enorm
-from .arguments import _describe, as_pair
 
 __all__ = ["all_finite", "correlated", "inside", "limits", "nonfinite", "prepare", "weights"]
 

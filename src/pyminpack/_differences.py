@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import as_real, as_residuals, residual_eps
+from ._arguments import as_real, as_residuals, residual_eps
 
 __all__ = ["METHODS", "ComplexStep", "ThreePoint", "jacobian_by"]
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import fit_data
+from . import _fit_data
+from ._arguments import _as_floats, _describe, residual_eps
+from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
+from ._differences import METHODS
+from ._errors import OptimizeWarning
+from ._leastsq import leastsq
 from ._minpack import enorm
-from .arguments import _as_floats, _describe, residual_eps
-from .diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
-from .differences import METHODS
-from .errors import OptimizeWarning
-from .leastsq import leastsq
 
 __all__ = ["curve_fit"]
 
@@ -163,7 +163,7 @@ def curve_fit(
     array([0.047, 0.015])
     """
     _check_call(f, method, jac, kwargs)
-    xdata, ydata, sigma = fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
     p0, limits = _start(f, p0, bounds)
     n, m = p0.size, ydata.size
     if n > m != 1:
@@ -171,13 +171,13 @@ def curve_fit(
             f"f has N = {n} parameters, but there are only M = {m} data points; "
             "N must not exceed the number of data points."
         )
-    weights = None if sigma is None else fit_data.weights(sigma, ydata)
+    weights = None if sigma is None else _fit_data.weights(sigma, ydata)
 
     first = f(xdata, *p0)
     _check_prediction(first, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
-    correlated = fit_data.correlated(weights, ydata)
+    correlated = _fit_data.correlated(weights, ydata)
     residuals = _residuals(f, xdata, ydata, weights, correlated, first)
     if callable(jac):
         want = n, max(m, np.size(first))
@@ -192,7 +192,7 @@ def curve_fit(
     popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
     stopped = ier == 10
     if ier not in (1, 2, 3, 4) and not stopped:
-        bad = fit_data.nonfinite("xdata", xdata) or fit_data.nonfinite("ydata", ydata)
+        bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
     fvec = infodict["fvec"]
@@ -256,16 +256,16 @@ def _start(
         n = start.size
         if n == 0:
             raise ValueError("p0 is empty; want at least one parameter.")
-        if not fit_data.all_finite(start):
+        if not _fit_data.all_finite(start):
             where = np.flatnonzero(~np.isfinite(start))[0]
             raise ValueError(f"p0[{where}] is {start[where]}; want finite numbers to start from.")
     if bounds is UNBOUNDED:
         return start, None
-    limits = fit_data.limits(bounds, n)
+    limits = _fit_data.limits(bounds, n)
     if limits is None:
         return start, None
     if p0 is None:
-        return fit_data.inside(*limits), limits
+        return _fit_data.inside(*limits), limits
     outside = np.flatnonzero((start < limits[0]) | (start > limits[1]))
     if outside.size:
         k = outside[0]

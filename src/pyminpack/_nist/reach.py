@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config import show_config
+from .._config import show_config
 from .datasets import Dataset
 from .models import Array
 

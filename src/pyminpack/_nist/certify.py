@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..leastsq import leastsq
+from .._leastsq import leastsq
 from .datasets import Dataset
 from .models import Array
 from .reach import Due, Settings, due, why_out_of_reach
@@ -112,7 +112,7 @@ def certify(
 
     Examples
     --------
-    >>> from pyminpack.nist.datasets import datasets
+    >>> from pyminpack._nist.datasets import datasets
     >>> run, = certify([datasets()["Misra1a"]], starts=[2])
     >>> run.verdict, run.digits > 6
     ('ok', True)

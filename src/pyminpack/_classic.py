@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _minpack, arguments
+from . import _arguments, _minpack
 
 __all__ = ["solve"]
 
@@ -78,7 +78,7 @@ class Guard:
         if self.interrupted:
             raise KeyboardInterrupt
         self.nfev += 1
-        fvec[:] = arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
+        fvec[:] = _arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
         return bool(np.isfinite(fvec).all())
 
     def _residuals(self, x: FloatArray, fvec: FloatArray) -> int:
@@ -109,7 +109,7 @@ class Guard:
         if self.interrupted:
             raise KeyboardInterrupt
         value = self.Dfun(x.copy(), *self.args)
-        fjac.T[:] = arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
+        fjac.T[:] = _arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
         bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
         return self._stop(JACOBIAN, int(bad[0])) if bad.size else 2
 
@@ -163,35 +163,35 @@ def solve(
             "bounds, callback and verbose need pyminpack's own core: "
             "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
         )
-    x = arguments.as_start(x0)
+    x = _arguments.as_start(x0)
     n = x.size
     ftol, xtol, gtol, factor = (
-        arguments.as_real(name, value)
+        _arguments.as_real(name, value)
         for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol), ("factor", factor))
     )
     if epsfcn is not None:
-        epsfcn = arguments.as_real("epsfcn", epsfcn)
-    limit = arguments.as_integer("maxfev", maxfev)
+        epsfcn = _arguments.as_real("epsfcn", epsfcn)
+    limit = _arguments.as_integer("maxfev", maxfev)
     if limit <= 0:
         limit = (200 if Dfun is None else 100) * (n + 1)
 
-    scale = np.ones(n) if diag is None else arguments.as_diag(diag, n)
+    scale = np.ones(n) if diag is None else _arguments.as_diag(diag, n)
     mode = 1 if diag is None else 2
 
     value = func(x.copy(), *args)
-    fvec = arguments.as_residuals(value, -1).copy()
+    fvec = _arguments.as_residuals(value, -1).copy()
     m = fvec.size
     if m < n:
-        arguments.too_few_residuals(n, m)
+        _arguments.too_few_residuals(n, m)
     if epsfcn is None:
-        epsfcn = arguments.residual_eps(value)
+        epsfcn = _arguments.residual_eps(value)
 
     fjac = np.zeros((m, n), order="F")
     qtf = np.zeros(n)
     ipvt = np.arange(1, n + 1, dtype=np.int32)
     guard = Guard(func, Dfun, args, bool(col_deriv), x, fvec.copy())
     info, nfev, njev = 0, 1, 0
-    if not arguments.improper(n, ftol, xtol, gtol, epsfcn, factor):
+    if not _arguments.improper(n, ftol, xtol, gtol, epsfcn, factor):
         tolerances = (ftol, xtol, gtol, min(limit, INT_MAX))
         with _deferred_interrupt(guard):
             if Dfun is None:

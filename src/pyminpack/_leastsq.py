@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from .arguments import as_bounds, as_start, improper, require_callable
-from .differences import jacobian_by
-from .messages import IMPROPER, message, nonfinite
-from .watch import Iteration, Watch
+from ._arguments import as_bounds, as_start, improper, require_callable
+from ._differences import jacobian_by
+from ._messages import IMPROPER, message, nonfinite
+from ._watch import Iteration, Watch
 
 solve: Callable[..., Any] = _minpack.solve
 if _build_info.MINPACK == "system":  # only then: it costs a third of the import
-    from . import classic
+    from . import _classic
 
-    solve = classic.solve
+    solve = _classic.solve
 
 __all__ = ["leastsq"]
 
