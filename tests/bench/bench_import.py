@@ -1,14 +1,15 @@
-"""Import time of pyminpack and of scipy.optimize, beyond that of numpy."""
+"""Import time and size of pyminpack and of SciPy, beyond those of numpy."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 from compare import CLOCKS, OURS, peers, ratios, summary
 from report import identities, parse, report
 
-WHAT = "Import, beyond `import numpy`"
+WHAT = "Import beyond `import numpy`, and installed files"
 CHILD = """
 import importlib, sys, time
 import numpy
@@ -17,6 +18,19 @@ start = clock()
 importlib.import_module(sys.argv[1])
 print(clock() - start)
 """
+
+
+SIZE = """
+import importlib.metadata, os, sys
+files = importlib.metadata.files(sys.argv[1])
+print(sum(os.path.getsize(file.locate()) for file in files if file.locate().exists()))
+"""
+
+
+def megabytes(python: str, package: str) -> float:
+    """Size of the files that pip has installed for it."""
+    child = [python, "-c", SIZE, package]
+    return float(subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout) / 1e6
 
 
 def seconds(python: str, module: str, clock: str) -> float:
@@ -38,15 +52,27 @@ def main() -> None:
             taken = seconds(python, module, options.clock)
             if i > 0:  # the first reads the files from disk
                 times[peer["name"]].append(taken)
-    results = {name: summary(values) for name, values in times.items()}
-    row = {
-        "case": "import",
-        "goal": "10 ms",
+    sizes = {
+        peer["name"]: [megabytes(python, peer["package"])]
+        for peer, python in zip(who, pythons, strict=True)
+    }
+    rows = [
+        row("import", "10 ms", rounds, times),
+        {"unit": "MB", **row("installed files", "1 MB", 1, sizes)},
+    ]
+    report("import", WHAT, rows, who, options)
+
+
+def row(case: str, goal: str, rounds: int, values: dict[str, list[float]]) -> dict[str, Any]:
+    """A row for the report."""
+    results = {name: summary(measured) for name, measured in values.items()}
+    return {
+        "case": case,
+        "goal": goal,
         "rounds": rounds,
         "peers": results,
         "ratios": ratios(results),
     }
-    report("import", WHAT, [row], who, options)
 
 
 if __name__ == "__main__":

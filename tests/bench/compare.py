@@ -37,7 +37,8 @@ class Case:
     goal: float
     options: dict[str, Any] = field(default_factory=dict)
     full_output: bool = False
-    request: str = "load"  # or "load_curve_fit": its cost beside leastsq, not beside the callbacks
+    request: str = "load"
+    """Or "load_curve_fit": its cost beside leastsq; "load_whole": beside nothing."""
 
     @property
     def load(self) -> list[Any]:

@@ -1,6 +1,9 @@
-"""Writes the tables of the README's section on speed from the figures of the benchmarks.
+"""Writes the tables of the READMEs from the figures of the benchmarks.
 
-Usage: python readme.py FIGURES.json README.md
+Usage: python readme.py FIGURES.json README.md...
+
+A table stands between ``<!-- figures: NAME... -->`` and ``<!-- figures: end -->``, the names being
+those of benchmarks in FIGURES.json.
 """
 
 from __future__ import annotations
@@ -13,26 +16,27 @@ from typing import Any
 
 from report import table
 
-BLOCK = re.compile(r"(<!-- speed: begin .*?-->\n).*?(<!-- speed: end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- figures: (?!end)(.*?) -->\n).*?(<!-- figures: end -->)", re.DOTALL)
 
 
-def tables(figures: dict[str, Any]) -> str:
-    """All tables, each under what it shows."""
-    return "\n".join(f"{part['what']}:\n\n{table(part['rows'])}\n" for part in figures.values())
+def tables(figures: dict[str, Any], names: list[str]) -> str:
+    """The tables of these benchmarks, each under what it shows."""
+    parts = [figures[name] for name in names]
+    return "\n".join(f"{part['what']}:\n\n{table(part['rows'])}\n" for part in parts)
 
 
 def with_tables(readme: str, figures: dict[str, Any]) -> str:
     """The README with these figures in the place of those that it shows."""
-    text, count = BLOCK.subn(lambda match: f"{match[1]}\n{tables(figures)}\n{match[2]}", readme)
-    if count != 1:
-        raise ValueError("The README has no place for the tables, or several.")
-    return text
+    return BLOCK.sub(
+        lambda match: f"{match[1]}\n{tables(figures, match[2].split())}\n{match[3]}", readme
+    )
 
 
 def main() -> None:
-    figures, readme = map(Path, sys.argv[1:])
-    text = with_tables(readme.read_text(encoding="utf-8"), json.loads(figures.read_text()))
-    readme.write_text(text, encoding="utf-8")
+    figures, *readmes = map(Path, sys.argv[1:])
+    for readme in readmes:
+        text = with_tables(readme.read_text(encoding="utf-8"), json.loads(figures.read_text()))
+        readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

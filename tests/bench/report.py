@@ -78,18 +78,20 @@ def report(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as Markdown: value of each peer, ours as a ratio to each, and who took another path."""
+    """Rows as Markdown: value of each peer, ours as a ratio to each, and who took another path.
+
+    Goals are for those who work on pyminpack, not for readers of the table: the figures hold them.
+    """
     if not rows:
         return "(no cases)"
     names = list(rows[0]["peers"])
     others = names[1:]
-    head = ["", *names, *(f"ratio to {name}" for name in others), "goal"]
+    head = ["", *names, *(f"ratio to {name}" for name in others)]
     body = [
         [
             row["case"],
             *(number(row["peers"][name]["value"], row.get("unit", "s")) for name in names),
             *(f"{row['ratios'][name]:.2f}" for name in others),
-            row["goal"] if isinstance(row["goal"], str) else f"{row['goal']:.2f}",
         ]
         for row in rows
     ]

@@ -87,6 +87,18 @@ class Worker:
         counts = {"nfev": info["nfev"], "njev": info.get("njev", 0)}
         return {**outcome(workload, x, ier), **counts}
 
+    def load_whole(self, name: str, options: dict[str, Any], full_output: bool) -> dict[str, Any]:
+        """Builds a fit by `curve_fit`, to be timed with the calls of its model."""
+        workload = WORKLOADS[name](**options)
+        fit = partial(self.curve_fit, p0=workload.x0)
+        if workload.bounds is not None:
+            fit = partial(fit, bounds=workload.bounds)
+        self.fit = partial(fit, workload.model, *workload.args, full_output=full_output)
+        self.replay = lambda: None
+        model = Recorder(workload.model)
+        x, _, _, _, ier = fit(model, *workload.args, full_output=True)
+        return {**outcome(workload, x, ier), "nfev": len(model.points), "njev": 0}
+
     def time(self, pairs: int, batch: float) -> list[tuple[float, float]]:
         """Mean seconds of a fit, and of its callbacks alone, in pairs of batches of each.
 
@@ -131,6 +143,7 @@ class Worker:
 REQUESTS = {
     "load": Worker.load,
     "load_curve_fit": Worker.load_curve_fit,
+    "load_whole": Worker.load_whole,
     "time": Worker.time,
     "peak": Worker.peak,
 }

@@ -28,6 +28,7 @@ class Workload:
     Dfun: Callable[..., Any] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     model: Callable[..., Any] | None = None  # model(t, *x), for curve_fit; args are then (t, y)
+    bounds: tuple[Any, Any] | None = None  # for curve_fit
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -47,6 +48,21 @@ def exponential() -> Workload:
         return x[0] * np.exp(-x[1] * t) + x[2] - y
 
     return Workload(residual, np.array([1.0, 1.0, 0.0]), (t, y), model=model)
+
+
+def decay(bounded: bool = False) -> Workload:
+    """An exponential decay of 64 points to a background, as a user of `curve_fit` would fit it."""
+    t = np.linspace(0.0, 5.0, 64)
+    y = 3.0 * np.exp(-0.9 * t) + 0.4 + 0.03 * np.random.default_rng(6).standard_normal(t.size)
+
+    def model(t: Vector, height: float, rate: float, offset: float) -> Vector:
+        return height * np.exp(-rate * t) + offset
+
+    def residual(x: Vector, t: Vector, y: Vector) -> Vector:
+        return model(t, *x) - y
+
+    bounds = (0.0, np.inf) if bounded else None
+    return Workload(residual, np.array([2.0, 0.5, 0.2]), (t, y), model=model, bounds=bounds)
 
 
 def rosenbrock() -> Workload:
@@ -176,5 +192,5 @@ def _derivatives(
 
 WORKLOADS: dict[str, Callable[..., Workload]] = {
     build.__name__: build
-    for build in (exponential, rosenbrock, identity, gaussian, precomputed, peaks)
+    for build in (decay, exponential, rosenbrock, identity, gaussian, precomputed, peaks)
 }

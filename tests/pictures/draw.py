@@ -1,8 +1,8 @@
-"""Draw the pictures of README.md into this folder.
+"""Draw the pictures of the READMEs into this folder.
 
     python tests/pictures/draw.py
 
-runs the README's own Python blocks, which save them. The same matplotlib writes the same files.
+runs the Python blocks that save them. The same matplotlib writes the same files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import matplotlib
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from test_readme import blocks, run  # noqa: E402
+from test_readme import DOCUMENTS, blocks, run  # noqa: E402
 
 
 def main() -> None:
@@ -24,11 +24,12 @@ def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # the date in the file
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "README"  # the names of its elements
-    python = [block for block in blocks() if block.language == "python"]
-    last = max(number for number, block in enumerate(python) if "savefig" in block.text)
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in python[: last + 1]:
-        run(block, namespace)
+    for document in DOCUMENTS:
+        python = [block for block in blocks(document) if block.language == "python"]
+        drawing = [number for number, block in enumerate(python) if "savefig" in block.text]
+        namespace: dict[str, object] = {"__name__": "__main__"}
+        for block in python[: max(drawing, default=-1) + 1]:
+            run(document, block, namespace)
 
 
 if __name__ == "__main__":
