@@ -23,7 +23,7 @@ from factor_cases import (
     separated,
 )
 
-from pyminpack import _minpack, classic, leastsq
+from pyminpack import _classic, _minpack, leastsq
 
 EPS = 2.0**-52
 WAYS = pytest.mark.parametrize("factorise", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
@@ -455,7 +455,7 @@ class TestThroughLeastsq:
         """Protects the same as numbers, against lmder's; tolerance as for LAPACK's."""
         j, f = separated(m, n), residuals(m)
         arguments = (lambda x: f, np.zeros(n), (), lambda x: j, True, False)
-        *_, fjac, ipvt, qtf, _ = classic.solve(*arguments, 0.0, 0.0, 0.0, 1, None, 100.0, None)
+        *_, fjac, ipvt, qtf, _ = _classic.solve(*arguments, 0.0, 0.0, 0.0, 1, None, 100.0, None)
         expected = Factors(np.triu(fjac.T[:n]), ipvt, qtf, column_norms(j))
         assert_same_factors(fit(j, f), expected, 60.0 * rounding(n), slow.enorm(f))
 
@@ -490,5 +490,5 @@ class TestThroughLeastsq:
         arguments += (0.0, 0.0, 0.0, 1, None, 100.0, None)
         x, *told = _minpack.solve(*arguments, None, None)[:5]
         assert told[:3] == [9, 2, n // 2]  # not finite, the Jacobian, its column
-        assert told[:3] == list(classic.solve(*arguments)[1:4])
+        assert told[:3] == list(_classic.solve(*arguments)[1:4])
         np.testing.assert_array_equal(x, np.zeros(n))

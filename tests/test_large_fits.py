@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import slow
 
-from pyminpack import _minpack, classic, leastsq
+from pyminpack import _classic, _minpack, leastsq
 
 EPS = 2.0**-52
 
@@ -139,7 +139,7 @@ def test_same_path_as_classic(name, way):
     x, info, *_, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = _minpack.solve(
         *arguments(fit, way), None, None
     )
-    expected = classic.solve(*arguments(fit, way))
+    expected = _classic.solve(*arguments(fit, way))
     assert info in {1, 2, 3}
     assert (info, nfev, njev) == (expected[1], *expected[5:7])
 
