@@ -7,18 +7,12 @@
  * and four processes of such fits on the two are as fast with as without it, within 5 %, since a
  * thread is started only where a processor is idle; asked for regardless, it cost them 13 %.
  */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "halves.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "thread.h"
 #include "variants.h"
 
 /* A reduction takes some m n (n + 8) / 9e9 seconds, a thread some 40 us. The merge costs what the second
@@ -46,35 +40,6 @@ says_one(const char *name)
     return value != NULL && strtol(value, NULL, 10) == 1;
 }
 
-static int
-several_processors(void)
-{
-#ifdef __linux__ /* those that we may use: taskset, containers */
-    cpu_set_t processors;
-    if (sched_getaffinity(0, sizeof processors, &processors) == 0) {
-        return CPU_COUNT(&processors) > 1;
-    }
-#endif
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
-}
-
-/* Whether fewer threads run on this machine than it has processors. */
-static int
-one_is_idle(void)
-{
-    char text[128];
-    long running;
-    const int file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return 1;
-    }
-    const ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
-    text[length > 0 ? length : 0] = '\0'; /* "0.20 0.18 0.12 1/80 11206": 1 of 80 runs */
-    return sscanf(text, "%*s %*s %*s %ld/", &running) != 1
-           || running < sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 int
 pyminpack_reduction_threads(int64_t m, int64_t n)
 {
@@ -82,7 +47,7 @@ pyminpack_reduction_threads(int64_t m, int64_t n)
         || says_one("MKL_NUM_THREADS")) {
         return 1;
     }
-    return several_processors() && one_is_idle() ? 2 : 1;
+    return pyminpack_processor_is_idle() ? 2 : 1;
 }
 
 static int64_t
@@ -97,7 +62,7 @@ pyminpack_reduction_size(int64_t m, int64_t n)
     return (in_halves(m, n) ? 2 : 1) * part_size(n);
 }
 
-static void *
+static void
 reduce_part(void *argument)
 {
     part *p = argument;
@@ -105,21 +70,6 @@ reduce_part(void *argument)
     memset(p->state, 0, size * sizeof(double));
     pyminpack_rows_add(p->m, p->n, p->a, p->row_stride, p->column_stride, p->f, p->state,
                        p->state + size, &p->finite);
-    return NULL;
-}
-
-/* Start the thread with all signals blocked: they are for the program's own threads. */
-static int
-start(pthread_t *thread, part *p)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) {
-        return 0;
-    }
-    const int started = pthread_create(thread, NULL, reduce_part, p) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
 }
 
 int
@@ -134,11 +84,11 @@ pyminpack_reduce_rows(int64_t m, int64_t n, const double *a, int64_t row_stride,
         reduce_part(&one);
         return (int)one.finite;
     }
-    pthread_t thread;
-    const int started = threads > 1 && start(&thread, &two);
+    thread other = {.task = reduce_part, .argument = &two};
+    const int started = threads > 1 && pyminpack_thread_start(&other);
     reduce_part(&one);
     if (started) {
-        pthread_join(thread, NULL);
+        pyminpack_thread_join(&other);
     }
     else {
         reduce_part(&two);
