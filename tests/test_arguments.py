@@ -145,6 +145,7 @@ class TestSignature:
         parameters = [p for p in every if p.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD]
         assert [(p.name, p.kind, p.default) for p in list(every)[len(parameters) :]] == [
             ("bounds", inspect.Parameter.KEYWORD_ONLY, None),
+            ("max_nfev", inspect.Parameter.KEYWORD_ONLY, None),
             ("callback", inspect.Parameter.KEYWORD_ONLY, None),
             ("verbose", inspect.Parameter.KEYWORD_ONLY, 0),
         ]

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -260,7 +261,7 @@ class TestData:
             (T, None, TypeError, "ydata is NoneType"),
             (T, np.ma.array(Y, mask=T > 3), TypeError, "ydata is a masked array"),
             (T, Y[:-1], ValueError, r"f returned shape \(9,\); want that of ydata, \(8,\)"),
-            (T[:1], Y[:1], TypeError, "N = 2 .*M = 1 "),
+            (T[:1], Y[:1], TypeError, "length N=2 .*length M=1:"),
         ],
     )
     def test_unusable(self, xdata, ydata, error, text):
@@ -273,7 +274,7 @@ class TestData:
             curve_fit(lambda t, a, b: line(t, a, b)[:, None], T, Y)
 
     def test_fewer_data_than_parameters(self):
-        with pytest.raises(TypeError, match=r"N = 3 parameters.*M = 2 data points"):
+        with pytest.raises(TypeError, match=r"func parameters=3 .* data points=2; "):
             curve_fit(lambda t, a, b, c: a + b * t + c * t * t, T[:2], Y[:2])
 
     @pytest.mark.parametrize("value", [None, "text", 1j * T, [[1], [1, 2]]])
@@ -341,12 +342,19 @@ class TestMissingData:
             curve_fit(line, T[:-1], self.BAD, nan_policy="omit")
 
     def test_all_left_out(self):
-        with pytest.raises(TypeError, match="M = 0 data points"):
+        with pytest.raises(TypeError, match="number of data points=0"):
             curve_fit(line, T, T * np.nan, nan_policy="omit")
 
-    @pytest.mark.parametrize("nan_policy", ["propagate", "ommit"])
-    def test_unknown_policy(self, nan_policy):
-        with pytest.raises(ValueError, match=f"nan_policy is '{nan_policy}'"):
+    @pytest.mark.parametrize(
+        ("nan_policy", "text"),
+        [
+            ("propagate", "`nan_policy='propagate'` is not supported by this function."),
+            ("ommit", "nan_policy must be one of {None, 'raise', 'omit'}, not str 'ommit'."),
+        ],
+    )
+    def test_unknown_policy(self, nan_policy, text):
+        """The words are SciPy's, which callers look for."""
+        with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
             curve_fit(line, T, Y, nan_policy=nan_policy)
 
 
@@ -370,8 +378,6 @@ class TestResult:
             curve_fit(lambda t, a, b: a * np.exp(b * t), T, Y, maxfev=1)
         with pytest.raises(RuntimeError, match=r"not found: Improper input parameters. ftol is -1"):
             curve_fit(line, T, Y, ftol=-1.0)
-        with pytest.raises(TypeError, match="unexpected keyword argument 'max_nfev'"):
-            curve_fit(line, T, Y, max_nfev=7)
 
     def test_exception_of_the_model_passes(self):
         error = ZeroDivisionError("of the model")
@@ -422,9 +428,9 @@ class TestArguments:
             assert ours.parameters[name].kind == parameter.kind
             assert ours.parameters[name].default == parameter.default
 
-    @pytest.mark.parametrize("method", ["trf", "dogbox", "LM", 7])
+    @pytest.mark.parametrize("method", ["LM", 7, ["lm"]])
     def test_other_methods(self, method):
-        with pytest.raises(ValueError, match=r"method is .*'lm' or None.*scipy\.optimize"):
+        with pytest.raises(ValueError, match=r"method is .*want None, 'lm', 'trf' or 'dogbox'"):
             curve_fit(line, T, Y, method=method)
 
     def test_not_callable(self):

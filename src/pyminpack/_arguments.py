@@ -116,14 +116,30 @@ def as_diag(diag: Any, n: int) -> FloatArray:
 
 
 def as_pair(bounds: Any) -> tuple[Any, Any]:
-    """Return the lower and the upper part of `bounds`: a pair, or what has `lb` and `ub`."""
+    """Return the lower and the upper part of `bounds`: a pair, or what has `lb` and `ub`.
+
+    None, for a part or in it, is infinite.
+    """
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
-    try:
-        lower, upper = bounds
-    except (TypeError, ValueError):
-        raise ValueError(f"bounds is {_describe(bounds)}; want a pair (lower, upper).") from None
-    return lower, upper
+        lower, upper = bounds.lb, bounds.ub
+    else:
+        try:
+            lower, upper = bounds
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"bounds is {_describe(bounds)}; want a pair (lower, upper)."
+            ) from None
+    return _without_none(lower, -np.inf), _without_none(upper, np.inf)
+
+
+def _without_none(side: Any, infinite: float) -> Any:
+    if side is None:
+        return infinite
+    if isinstance(side, np.ndarray) and side.dtype == object:
+        side = side.tolist()
+    if isinstance(side, list | tuple):
+        return [infinite if value is None else value for value in side]
+    return side
 
 
 def as_bounds(bounds: Any, x: FloatArray) -> FloatArray | None:
@@ -186,7 +202,8 @@ def require_callable(func: object, Dfun: object) -> None:
 def too_few_residuals(n: int, m: int) -> NoReturn:
     """Raise: the problem has no unique solution."""
     raise TypeError(
-        f"Improper input: N = {n} parameters must not exceed the M = {m} residuals of func."
+        f"Improper input: func input vector length N={n} must not exceed func output vector length "
+        f"M={m}: fewer residuals than parameters do not determine them."
     )
 
 

@@ -156,6 +156,7 @@ def solve(
     diag: npt.ArrayLike | None,
     bounds: FloatArray | None = None,
     watch: Callable[..., None] | None = None,
+    trials_only: bool = False,
 ) -> tuple[Any, ...]:
     """Run a fit, with the arguments and the result of `_minpack.solve`; no bounds, no watching."""
     if bounds is not None or watch is not None:
@@ -174,6 +175,8 @@ def solve(
     limit = _arguments.as_integer("maxfev", maxfev)
     if limit <= 0:
         limit = (200 if Dfun is None else 100) * (n + 1)
+    elif trials_only and Dfun is None:
+        limit *= n + 1  # at most one Jacobian a trial; MINPACK counts the two together
 
     scale = np.ones(n) if diag is None else _arguments.as_diag(diag, n)
     mode = 1 if diag is None else 2

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _fit_data
+from . import _fit_data, _scipy_options
 from ._arguments import _as_floats, _describe, residual_eps
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
 from ._differences import METHODS
-from ._errors import OptimizeWarning
+from ._errors import optimize_warning
 from ._leastsq import leastsq
 from ._minpack import enorm
 
@@ -48,7 +48,7 @@ def curve_fit(
     """Fit the parameters of a model to data, by least squares.
 
     Finds the `p` that minimises ``sum(((f(xdata, *p) - ydata)/sigma)**2)``. A drop-in replacement
-    of `scipy.optimize.curve_fit` with ``method='lm'``.
+    of `scipy.optimize.curve_fit`.
 
     Parameters
     ----------
@@ -77,9 +77,13 @@ def curve_fit(
         False.
     bounds : 2-tuple of array_like, or object with ``lb`` and ``ub``, optional
         Lower and upper bounds, each a scalar or of shape (N,), in units of the parameters;
-        infinite ones are none, equal ones fix a parameter.
-    method : {None, 'lm'}, optional
-        Levenberg-Marquardt, with or without bounds, is the only one.
+        infinite ones and None are none, equal ones fix a parameter. Vectors also tell the N of a
+        model ``f(xdata, *p)`` without `p0`.
+    method : {None, 'lm', 'trf', 'dogbox'}, optional
+        SciPy's names. The solver is one and the same; 'trf', 'dogbox' and `bounds` stand for the
+        rules of SciPy's `least_squares`: fewer data than parameters are a fit, ``maxfev`` leaves
+        out the calls for differences, and a tolerance below the machine's precision is none. 'lm'
+        takes no `bounds`.
     jac : callable or {'2-point', '3-point', 'cs'}, optional
         ``jac(xdata, *p)`` returns the derivatives of `f`, shape (M, N), or (M,) for N = 1; they
         are weighted by `sigma` here. Or differences: forward (the default), central, or by a
@@ -90,8 +94,12 @@ def curve_fit(
         What to do with NaN in `xdata` or `ydata`: nothing, raise, or leave these observations out,
         of `sigma` too. Infinite values are the business of `check_finite`, which also comes first.
     **kwargs
-        Options of `leastsq`: ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``epsfcn``, ``factor``,
-        ``diag``, ``callback``, ``verbose``, ``col_deriv`` (then `jac` returns (N, M)).
+        Options of `leastsq`: ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``,
+        ``factor``, ``diag``, ``callback``, ``verbose``, ``col_deriv`` (then `jac` returns (N, M)).
+        Or of SciPy's `least_squares`: ``x_scale``, sizes of the parameters (1/``diag``) or 'jac';
+        ``diff_step``, one relative step of the differences; None for a tolerance, to go on as far
+        as the machine's precision; ``loss='linear'``; those that cannot matter here. With the rules
+        of `least_squares`, ``maxfev`` is 100*N by default.
 
     Returns
     -------
@@ -115,7 +123,8 @@ def curve_fit(
     RuntimeError
         The fit does not converge: "Optimal parameters not found: " and why.
     TypeError
-        Fewer data than parameters; data or results that are not real numbers; no function.
+        Fewer data than parameters, without `bounds`; data or results that are not real numbers; no
+        function; an option that is not known, or left to SciPy (``loss`` other than 'linear').
     ValueError
         Data that are not finite, empty, or of shapes that do not fit together; an unusable `sigma`;
         `p0` not finite or out of `bounds`; a number of parameters that `f` does not tell; an
@@ -124,10 +133,11 @@ def curve_fit(
     Warns
     -----
     OptimizeWarning
-        `pcov` cannot be estimated: the data do not tell parameters apart, a parameter is at a
-        bound, there are as many parameters as data, or the callback has stopped the fit. Or it is
-        not to be trusted: the model does not depend on a parameter, or a difference step is too
-        small for it to show. The warning names the parameters and the cause.
+        `pcov` cannot be estimated: the data do not tell parameters apart, there are as many
+        parameters as data, or the callback has stopped the fit. Or it is not to be trusted: the
+        model does not depend on a parameter, or a difference step is too small for it to show. The
+        warning names the parameters and the cause. Where `scipy.optimize` is loaded, it is one of
+        SciPy's `OptimizeWarning` as well.
 
     See Also
     --------
@@ -165,12 +175,20 @@ def curve_fit(
     _check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
     p0, limits = _start(f, p0, bounds)
-    n, m = p0.size, ydata.size
-    if n > m != 1:
-        raise TypeError(
-            f"f has N = {n} parameters, but there are only M = {m} data points; "
-            "N must not exceed the number of data points."
+    if limits is not None and method == "lm":
+        raise ValueError(
+            "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
+            "solver is the same."
         )
+    n, m = p0.size, ydata.size
+    like_least_squares = limits is not None or method in _scipy_options.METHODS
+    if n > m != 1 and not like_least_squares:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points={m}; "
+            "with bounds or method='trf' it may."
+        )
+    if kwargs or like_least_squares:
+        kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
     weights = None if sigma is None else _fit_data.weights(sigma, ydata)
 
     first = f(xdata, *p0)
@@ -179,8 +197,10 @@ def curve_fit(
         kwargs["epsfcn"] = eps
     correlated = _fit_data.correlated(weights, ydata)
     residuals = _residuals(f, xdata, ydata, weights, correlated, first)
+    m = max(m, np.size(first))
+    missing = max(0, n - m) if like_least_squares else 0
     if callable(jac):
-        want = n, max(m, np.size(first))
+        want = n, m
         col_deriv = kwargs.get("col_deriv", False)
         kwargs["Dfun"] = _jacobian(jac, xdata, weights, correlated, want, col_deriv)
         kwargs["col_deriv"] = True
@@ -188,6 +208,8 @@ def curve_fit(
         kwargs["Dfun"] = jac
     if limits is not None:
         kwargs["bounds"] = limits
+    if missing:
+        residuals, kwargs = _with_zeros(residuals, kwargs, missing)
 
     popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
     stopped = ier == 10
@@ -195,17 +217,20 @@ def curve_fit(
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
-    fvec = infodict["fvec"]
+    fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
+    if missing:
+        infodict.update(fvec=fvec, fjac=fjac[:, :m])
     pcov = _covariance(cov_x, fvec, n, free, absolute_sigma)
 
     scale = _scale(ydata, weights, correlated, fvec)
     epsfcn = None if "Dfun" in kwargs else kwargs.get("epsfcn") or EPS
-    ended = p0, popt, infodict["fjac"], infodict["ipvt"], scale, epsfcn
-    at_bound = limits is not None and infodict["active_mask"].any()
+    ended = p0, popt, fjac, infodict["ipvt"], scale, epsfcn
     texts = []
     if stopped:
         texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
-    elif cov_x is None or at_bound or suspicious(*ended):
+    elif m < free:
+        texts.append(no_degrees_of_freedom(m, free))
+    elif cov_x is None or suspicious(*ended):
         names = _positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(
@@ -225,23 +250,18 @@ def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
     """Raise where an argument is not one of those that are possible."""
     if not callable(f):
         raise TypeError(f"f is {_describe(f)}; want a function f(xdata, *parameters).")
-    if method is not None and method != "lm":
+    if not (method is None or method == "lm" or method in _scipy_options.METHODS):
         raise ValueError(
-            f"method is {method!r}; want 'lm' or None: Levenberg-Marquardt, with bounds as well. "
-            "For other methods use scipy.optimize.curve_fit."
+            f"method is {method!r}; want None, 'lm', 'trf' or 'dogbox': Levenberg-Marquardt, under "
+            "any of these names."
         )
     if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in METHODS)):
         raise ValueError(
             f"jac is {_describe(jac)}; want a function jac(xdata, *parameters), None, or one of "
             f"{', '.join(map(repr, METHODS))}."
         )
-    if "args" in options:
-        raise ValueError(
-            "'args' is not a supported keyword argument: give f its constants by a closure, "
-            "functools.partial or xdata."
-        )
-    if "Dfun" in options:
-        raise TypeError("Dfun is an argument of leastsq; the Jacobian of curve_fit is jac.")
+    if options:
+        _scipy_options.check(options)
 
 
 def _start(
@@ -249,7 +269,7 @@ def _start(
 ) -> tuple[FloatArray, tuple[FloatArray, FloatArray] | None]:
     """Return the start, of shape (N,), and the bounds, each of shape (N,), where there are any."""
     if p0 is None:
-        n = _number_of_parameters(f)
+        n = _number_of_parameters(f, bounds)
         start = np.full(n, 1.0)
     else:
         start = _as_floats(p0, "p0 is").flatten()
@@ -259,7 +279,7 @@ def _start(
         if not _fit_data.all_finite(start):
             where = np.flatnonzero(~np.isfinite(start))[0]
             raise ValueError(f"p0[{where}] is {start[where]}; want finite numbers to start from.")
-    if bounds is UNBOUNDED:
+    if bounds is UNBOUNDED or bounds is None:
         return start, None
     limits = _fit_data.limits(bounds, n)
     if limits is None:
@@ -270,25 +290,27 @@ def _start(
     if outside.size:
         k = outside[0]
         raise ValueError(
-            f"p0[{k}] is {start[k]}, outside of its bounds [{limits[0][k]}, {limits[1][k]}]."
+            f"Initial guess is outside of provided bounds: p0[{k}] is {start[k]}, outside of its "
+            f"bounds [{limits[0][k]}, {limits[1][k]}]."
         )
     return start, limits
 
 
-def _number_of_parameters(f: Callable[..., Any]) -> int:
-    """Count the positional arguments of `f` that follow xdata."""
+def _number_of_parameters(f: Callable[..., Any], bounds: Any) -> int:
+    """Count the positional arguments of `f` that follow xdata; if there are none, the bounds."""
     bound = isinstance(f, MethodType)
     function = f.__func__ if isinstance(f, MethodType) else f
     if type(function) is FunctionType and not function.__dict__:
         count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
     else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
         count = len(_positional(f))
-    if count < 2:
+    n = count - 1 if count > 1 else _fit_data.count(bounds)
+    if n == 0:
         raise ValueError(
             "Unable to determine number of fit parameters. "
             "The signature of f names none after xdata; p0 would tell."
         )
-    return count - 1
+    return n
 
 
 def _positional(f: Callable[..., Any]) -> list[str]:
@@ -371,6 +393,24 @@ def _jacobian(
     return jacobian
 
 
+def _with_zeros(
+    residuals: Callable[[FloatArray], Any], options: dict[str, Any], missing: int
+) -> tuple[Callable[[FloatArray], Any], dict[str, Any]]:
+    """Add residuals of 0 where there are fewer than parameters: the solver wants as many."""
+    zeros, jacobian = np.zeros(missing), options.get("Dfun")
+
+    def padded(p: FloatArray) -> Any:
+        return np.append(residuals(p), zeros)
+
+    if callable(jacobian):
+
+        def padded_jacobian(p: FloatArray) -> FloatArray:
+            return np.hstack([jacobian(p), np.zeros((p.size, missing))])
+
+        options = {**options, "Dfun": padded_jacobian}
+    return padded, options
+
+
 def _covariance(
     cov_x: FloatArray | None, fvec: FloatArray, n: int, free: int, absolute_sigma: bool
 ) -> FloatArray:
@@ -411,4 +451,4 @@ def _warn(texts: list[str], unknown: bool) -> None:
         first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
         texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
     for text in texts:
-        warnings.warn(text, OptimizeWarning, stacklevel=3)
+        warnings.warn(text, optimize_warning(), stacklevel=3)

@@ -170,6 +170,8 @@ def causes(fit: Fit) -> list[str]:
         texts = _stuck(fit)
     if not texts and not fit.covariance:
         texts = [_dependence(fit, r, free)]
+    if not texts:  # an error of NaN, for a parameter at its bound, tells enough
+        return []
     texts += [
         f"{fit.name(j)} is at its {fit.bound(j)}: it has no variance, and the others' are those of "
         "a fit in which it is held there."
@@ -179,7 +181,9 @@ def causes(fit: Fit) -> list[str]:
 
 
 def no_degrees_of_freedom(m: int, n: int) -> str:
-    """Text for as many data as parameters."""
+    """Text for as many data as parameters, or fewer."""
+    if m < n:
+        return f"{UNKNOWN}: {m} data do not determine {n} parameters."
     return (
         f"{UNKNOWN}: {m} data for {n} parameters leave no degrees of freedom, and so nothing to "
         "tell the variance of the data from; with a known sigma, absolute_sigma=True needs none."

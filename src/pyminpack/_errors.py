@@ -1,10 +1,17 @@
 """Warnings of our own."""
 
-__all__ = ["OptimizeWarning"]
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+
+__all__ = ["OptimizeWarning", "optimize_warning"]
 
 
 class OptimizeWarning(UserWarning):
     """A fit that came to an end, with a result that needs a second look.
+
+    Where `scipy.optimize` is loaded, what is issued is one of SciPy's class of this name, too.
 
     Examples
     --------
@@ -18,3 +25,31 @@ class OptimizeWarning(UserWarning):
     ...         print(str(warning).partition(":")[0])
     Covariance of the parameters could not be estimated
     """
+
+
+def optimize_warning() -> type[OptimizeWarning]:
+    """Return the class to issue: SciPy's too where SciPy is loaded, which is not loaded for it.
+
+    `except` and the filters of `warnings` look at the bases alone, and so it must have both.
+    """
+    scipys = getattr(sys.modules.get("scipy.optimize"), "OptimizeWarning", None)
+    return OptimizeWarning if scipys is None else _also(scipys)
+
+
+@lru_cache(maxsize=1)
+def _also(scipys: type[Warning]) -> type[OptimizeWarning]:
+    """Make the class that is both; once, so that a filter for it goes on to hold."""
+    both = type("OptimizeWarning", (OptimizeWarning, scipys), {"__doc__": OptimizeWarning.__doc__})
+    both.__module__ = __name__
+    both.__qualname__ = "ScipysOptimizeWarning"  # where pickle finds it, by __getattr__
+    return both
+
+
+def __getattr__(name: str) -> type[OptimizeWarning]:
+    if name == "ScipysOptimizeWarning":  # unpickled, maybe in a process that has no SciPy
+        try:
+            import scipy.optimize  # noqa: F401
+        except ImportError:
+            return OptimizeWarning
+        return optimize_warning()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,16 @@ import numpy.typing as npt
 from ._arguments import _describe, as_pair
 from ._minpack import enorm
 
-__all__ = ["all_finite", "correlated", "inside", "limits", "nonfinite", "prepare", "weights"]
+__all__ = [
+    "all_finite",
+    "correlated",
+    "count",
+    "inside",
+    "limits",
+    "nonfinite",
+    "prepare",
+    "weights",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,8 +41,10 @@ def prepare(
         What came, less what was left out.
     """
     if nan_policy not in (None, "raise", "omit"):
+        if isinstance(nan_policy, str) and nan_policy == "propagate":
+            raise ValueError("`nan_policy='propagate'` is not supported by this function.")
         raise ValueError(
-            f"nan_policy is {nan_policy!r}, which is not supported; want None, 'raise' or 'omit'."
+            f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {_describe(nan_policy)}."
         )
     y = _as_data("ydata", ydata)
     if y.size == 0:
@@ -196,6 +207,12 @@ def limits(bounds: Any, n: int) -> tuple[FloatArray, FloatArray] | None:
         )
     unbounded = not (np.isfinite(lower).any() or np.isfinite(upper).any())
     return None if unbounded else (lower, upper)
+
+
+def count(bounds: Any) -> int:
+    """Tell the number of parameters from bounds of which one is a vector; 0 where none is."""
+    sides = () if bounds is None else as_pair(bounds)
+    return max((np.size(side) for side in sides if np.ndim(side) == 1), default=0)
 
 
 def _as_limit(which: str, value: Any, n: int) -> FloatArray:

@@ -43,6 +43,7 @@ def leastsq(
     warning: bool = True,
     *,
     bounds: Any = None,
+    max_nfev: int | None = None,
     callback: Callable[[Iteration], Any] | None = None,
     verbose: int = 0,
 ) -> Any:
@@ -95,6 +96,8 @@ def leastsq(
         Lower and upper bounds of the parameters, numbers or shape (N,) each, infinite where there
         is none; equal ones fix a parameter. `x0` must lie within, and `func` is never called
         outside, for differences either.
+    max_nfev : int, optional
+        In place of `maxfev`: limit on calls of `func` other than for differences.
     callback : callable, optional
         ``callback(iteration)`` is called at each new point with an `Iteration`: x, fun, cost, nfev,
         nit, delta. Raising StopIteration ends the fit with `ier` 10, unless it has just converged.
@@ -171,11 +174,14 @@ def leastsq(
         Dfun = differences = jacobian_by(Dfun, func, epsfcn, lower, upper)
         col_deriv = True
     require_callable(func, Dfun)
+    trials_only = max_nfev is not None
+    if max_nfev is not None:
+        maxfev = max_nfev
     watch = None if callback is None and not verbose else Watch(callback, verbose)
     try:
         fit = solve(
             func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor,
-            diag, limits, watch,
+            diag, limits, watch, trials_only,
         )  # fmt: skip
     finally:
         if watch is not None:
@@ -193,7 +199,7 @@ def leastsq(
     else:
         default = (200 if Dfun is None else 100) * (x.size + 1)
         limit = int(maxfev) if maxfev > 0 else default
-        mesg = message(ier, float(ftol), float(xtol), float(gtol), limit)
+        mesg = message(ier, float(ftol), float(xtol), float(gtol), limit, trials_only)
     if full_output:
         if differences is not None:
             nfev += differences.nfev

@@ -15,13 +15,16 @@ IMPROPER = "Improper input parameters."
 
 
 @lru_cache(maxsize=64)
-def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
+def message(
+    ier: int, ftol: float, xtol: float, gtol: float, maxfev: int, trials_only: bool = False
+) -> str:
     """Text for `ier` 1 to 8 and 10 (the meanings: MINPACK-1 User Guide, ANL-80-74).
 
     Cached: formatting it would cost more than a small fit's bookkeeping.
     """
     by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"
     by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
+    uncounted = ", those for differences not counted" if trials_only else ""
     texts = {
         1: f"Converged: both {by_ftol}.",
         2: f"Converged: {by_xtol}.",
@@ -30,7 +33,7 @@ def message(ier: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str
             "Converged: the cosine of the angle between the residuals and any column of the "
             f"Jacobian is at most gtol = {gtol:g} in absolute value."
         ),
-        5: f"Number of calls to function has reached maxfev = {maxfev:d}.",
+        5: f"Number of calls to function has reached maxfev = {maxfev:d}{uncounted}.",
         6: f"ftol = {ftol:g} is too small: no further reduction of the sum of squares is possible.",
         7: f"xtol = {xtol:g} is too small: no further improvement of the solution is possible.",
         8: (

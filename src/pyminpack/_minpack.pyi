@@ -25,6 +25,7 @@ def solve(
     diag: npt.ArrayLike | None,
     bounds: FloatArray | None,
     watch: Callable[..., None] | None,
+    trials_only: bool,
     /,
 ) -> tuple[Any, ...]: ...
 def lmdif(

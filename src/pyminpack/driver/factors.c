@@ -76,6 +76,9 @@ differences(fit *f)
             return -1;
         }
         f->state.nfev += 1;
+        if (f->trials_only && f->state.maxfev < INT64_MAX) { /* the limit moves along */
+            f->state.maxfev += 1;
+        }
         pyminpack_difference_column(f->m, f->fvec, h, column);
         f->x_trial[j] = f->x[j];
     }

@@ -18,6 +18,7 @@ typedef struct {
     PyObject **call;       /* vectorcall: a free slot, x, the extra arguments */
     Py_ssize_t ncall;
     int full_output, col_deriv, factored;
+    int trials_only; /* maxfev is a limit on trial points: differences are not counted */
     double epsfcn;
     npy_intp m, n;
     lm_state state;

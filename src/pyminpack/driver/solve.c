@@ -201,7 +201,7 @@ allocate(fit *f)
 
 /* The arguments, in the order of the signature. */
 enum { FUNC, X0, ARGS, DFUN, FULL_OUTPUT, COL_DERIV, FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, DIAG,
-       BOUNDS, WATCH,
+       BOUNDS, WATCH, TRIALS_ONLY,
        ARGUMENT_COUNT };
 
 static int
@@ -385,12 +385,13 @@ PyObject *
 pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     if (nargs != ARGUMENT_COUNT || !PyTuple_Check(args[ARGS])) {
-        PyErr_SetString(PyExc_TypeError, "solve() takes 15 arguments, the third of them a tuple");
+        PyErr_SetString(PyExc_TypeError, "solve() takes 16 arguments, the third of them a tuple");
         return NULL;
     }
     const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
     const int col_deriv = PyObject_IsTrue(args[COL_DERIV]);
-    if (full_output < 0 || col_deriv < 0) {
+    const int trials_only = PyObject_IsTrue(args[TRIALS_ONLY]);
+    if (full_output < 0 || col_deriv < 0 || trials_only < 0) {
         return NULL;
     }
     const Py_ssize_t extra = PyTuple_GET_SIZE(args[ARGS]);
@@ -410,6 +411,7 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
         .watch = args[WATCH] == Py_None ? NULL : args[WATCH],
         .full_output = full_output,
         .col_deriv = col_deriv,
+        .trials_only = trials_only,
     };
     PyObject *outcome = solve(&f, args);
     Py_XDECREF(call[1]);

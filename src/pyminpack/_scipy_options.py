@@ -1,0 +1,135 @@
+"""The options of `curve_fit`, SciPy's included, in the terms of `leastsq`.
+
+SciPy's `curve_fit` hands its options to `leastsq` or, with bounds or the methods 'trf' and
+'dogbox', to `least_squares`, which has other names and other defaults. Here they all come to one
+solver.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._arguments import _as_floats, _describe, as_integer, as_real
+
+__all__ = ["METHODS", "left_to_scipy", "translate"]
+
+#: Of SciPy's solvers, those that are `least_squares` there.
+METHODS = ("trf", "dogbox")
+
+_LEASTSQ = (
+    "ftol", "xtol", "gtol", "maxfev", "max_nfev", "epsfcn", "factor", "diag", "col_deriv",
+    "callback", "verbose", "warning",
+)  # fmt: skip
+#: How SciPy's solvers go about their steps, and the scale of a loss that is not linear: without
+#: meaning here, where the minimum is the same.
+_WITHOUT_EFFECT = ("f_scale", "tr_solver", "tr_options")
+_LEAST_SQUARES = ("x_scale", "diff_step", "loss", "jac_sparsity", "workers", *_WITHOUT_EFFECT)
+_SAME = {"max_nfev": "maxfev", "x_scale": "diag", "diff_step": "epsfcn"}
+#: Exponent of the difference step, relative to x, in the relative error that is balanced by it.
+_ORDER = {"3-point": 3}
+EPS = 2.0**-52
+
+
+def left_to_scipy(options: dict[str, Any]) -> str:
+    """Say which of SciPy's options asks for what is not done here; empty where none does."""
+    loss, workers = options.get("loss", "linear"), options.get("workers")
+    if not (isinstance(loss, str) and loss == "linear"):
+        return f"loss is {_describe(loss)}; want 'linear', the sum of squares"
+    if options.get("jac_sparsity") is not None:
+        return "jac_sparsity is given; want None: all Jacobians are dense"
+    if workers is not None and workers != 1:
+        return f"workers is {_describe(workers)}; want None: f is called in one thread"
+    step = options.get("diff_step")
+    if step is not None and not _is_one_number(step):
+        return f"diff_step is {_describe(step)}; want one number for all parameters"
+    return ""
+
+
+def _is_one_number(value: Any) -> bool:
+    values = np.ravel(_as_floats(value, "diff_step is"))
+    return bool(values.size) and bool(np.all(values == values[0]))
+
+
+def check(options: dict[str, Any]) -> None:
+    """Raise where `curve_fit` does not take an option, or takes it under another name."""
+    if "args" in options:
+        raise ValueError(
+            "'args' is not a supported keyword argument: give f its constants by a closure, "
+            "functools.partial or xdata."
+        )
+    if "Dfun" in options:
+        raise TypeError("Dfun is an argument of leastsq; the Jacobian of curve_fit is jac.")
+    for name in options:
+        if name not in _LEASTSQ and name not in _LEAST_SQUARES:
+            raise TypeError(
+                f"curve_fit() got an unexpected keyword argument {name!r}; its options are "
+                f"{', '.join(_LEASTSQ + _LEAST_SQUARES)}."
+            )
+        if options.get(name) is not None and options.get(other := _SAME.get(name, "")) is not None:
+            raise TypeError(f"curve_fit() takes {name} or {other}, which say the same, not both.")
+    if reason := left_to_scipy(options):
+        raise TypeError(
+            f"curve_fit() leaves this to SciPy: {reason}. scipy.optimize.curve_fit does that."
+        )
+
+
+def translate(
+    options: dict[str, Any], n: int, jac: object, like_least_squares: bool
+) -> dict[str, Any]:
+    """Return the options for `leastsq`.
+
+    Parameters
+    ----------
+    options : dict
+        Those of `curve_fit`, which `check` has passed.
+    n : int
+        Number of parameters.
+    jac : object
+        As given to `curve_fit`: tells the order of the differences.
+    like_least_squares : bool
+        With bounds, or one of `METHODS`: `maxfev` leaves out the calls for differences and is
+        100*n without a value, and a tolerance below the machine's precision is none.
+    """
+    options = {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
+    for name in ("loss", "jac_sparsity", "workers"):
+        options.pop(name, None)
+
+    for name in ("ftol", "xtol", "gtol"):
+        if name in options:
+            options[name] = _tolerance(name, options[name], like_least_squares)
+    step = options.pop("diff_step", None)
+    if step is not None:
+        relative = abs(float(np.ravel(step)[0]))
+        options["epsfcn"] = relative ** (_ORDER.get(jac, 2) if isinstance(jac, str) else 2)
+    scale = options.pop("x_scale", None)
+    if not (scale is None or (isinstance(scale, str) and scale == "jac")):
+        options["diag"] = _diag(scale, n)
+    if options.get("max_nfev", 0) is None:
+        del options["max_nfev"]
+    if options.get("maxfev", 0) is None:
+        del options["maxfev"]
+    if like_least_squares and "max_nfev" not in options:
+        limit = as_integer("maxfev", options.pop("maxfev", 0))
+        options["max_nfev"] = limit if limit > 0 else 100 * n
+    return options
+
+
+def _tolerance(name: str, value: Any, like_least_squares: bool) -> float:
+    """Return the machine's precision, to which a fit can go, where `value` disables the test."""
+    if value is None:
+        return EPS
+    tolerance = as_real(name, value)
+    return EPS if like_least_squares and 0 <= tolerance < EPS else tolerance
+
+
+def _diag(scale: Any, n: int) -> Any:
+    """Turn the typical sizes of the parameters into their scale factors."""
+    sizes = _as_floats(scale, "x_scale is").ravel()
+    if sizes.size not in (1, n) or not (np.isfinite(sizes).all() and (sizes > 0).all()):
+        raise ValueError(
+            f"x_scale is {_describe(scale)}; want 'jac', or a positive finite number for each of "
+            f"the {n} parameters."
+        )
+    return 1.0 / np.full(n, sizes)
