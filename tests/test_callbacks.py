@@ -1,11 +1,10 @@
-"""What happens inside func and Dfun stays theirs: exceptions, signals, recursion, threads."""
+"""What happens inside func and Dfun stays theirs: exceptions, signals, recursion."""
 
 import gc
 import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -13,7 +12,7 @@ import weakref
 
 import numpy as np
 import pytest
-from fits import DECAY_START, EXACT_DECAY, Recorder, decay, decay_jacobian
+from fits import DECAY_START, Recorder, decay, decay_jacobian
 
 from pyminpack import leastsq
 
@@ -400,73 +399,3 @@ class TestRecursion:
             leastsq(decay, DECAY_START, Dfun=derivative)[0],
             leastsq(decay, DECAY_START, Dfun=decay_jacobian)[0],
         )
-
-
-class TestThreads:
-    @staticmethod
-    def in_threads(work):
-        """Run work(k) for k = 0 … 7 in eight threads at once, and return the results."""
-        results, barrier = [None] * 8, threading.Barrier(8)
-
-        def run(k):
-            barrier.wait()
-            try:
-                results[k] = work(k)
-            except Exception as error:
-                results[k] = error
-
-        threads = [threading.Thread(target=run, args=(k,)) for k in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return results
-
-    @DERIVATIVE
-    def test_eight_at_once(self, derivative):
-        """Protects the state of each fit: eight different ones, changing places in every call."""
-
-        def fit(k, pause):
-            def func(x, data):
-                time.sleep(pause)
-                return decay(x, data)
-
-            data = EXACT_DECAY + 0.01 * (k + 1) * np.cos((k + 2.0) * np.arange(12))
-            start = np.array(DECAY_START) + 0.1 * k
-            return [leastsq(func, start, data, Dfun=derivative, full_output=True) for _ in range(5)]
-
-        together = self.in_threads(lambda k: fit(k, 1e-6))
-        for k, fits in enumerate(together):
-            for one, alone in zip(fits, fit(k, 0.0), strict=True):
-                np.testing.assert_array_equal(one[0], alone[0])
-                np.testing.assert_array_equal(one[1], alone[1])
-                np.testing.assert_array_equal(one[2]["fjac"], alone[2]["fjac"])
-                assert one[2]["nfev"] == alone[2]["nfev"]
-
-    def test_each_gets_its_own_exception(self):
-        """Protects exceptions from reaching the wrong thread."""
-        errors = [ValueError(k) for k in range(8)]
-
-        def work(k):
-            def func(x):
-                time.sleep(1e-6)
-                if calls.count == 3 + k:
-                    raise errors[k]
-                return decay(x)
-
-            calls = Recorder(func)
-            return leastsq(calls, DECAY_START)
-
-        assert self.in_threads(work) == errors
-
-    def test_large_fits(self):
-        """Protects work that the solver may do without the interpreter's lock."""
-        matrix = np.random.default_rng(0).normal(size=(4000, 30))
-
-        def fit(k):
-            target = matrix @ np.arange(k, k + 30.0) + np.sin(np.arange(4000))
-            return leastsq(lambda x: matrix @ x - target, np.zeros(30), Dfun=lambda x: matrix)[0]
-
-        together = self.in_threads(fit)
-        for k in range(8):
-            np.testing.assert_array_equal(together[k], fit(k))

@@ -220,14 +220,38 @@ class TestComplexStep:
             ComplexStep(raises)(np.array([1.0]))
         assert caught.value is error
 
-    def test_assigning_to_a_real_array(self):
+    @pytest.mark.filterwarnings("default::numpy.exceptions.ComplexWarning")
+    @pytest.mark.parametrize("dtype", [float, complex])
+    def test_assigning_to_a_real_array(self, dtype):
+        """Protects from a func that drops imaginary parts, of all residuals or some."""
+
+        def fills(b):
+            half = np.empty(2)
+            half[:] = b
+            return np.hstack([half, b[0] * b]).astype(dtype)
+
+        with (
+            pytest.warns(np.exceptions.ComplexWarning),
+            pytest.raises(TypeError, match=r"Dfun=.cs. .* take"),
+        ):
+            ComplexStep(fills)(np.array([1.0, 2.0]))
+
+    def test_assigning_to_a_real_array_where_that_is_an_error(self):
+        """Protects the message where the user's own filters raise NumPy's warning."""
+
         def fills(b):
             out = np.empty(2)
             out[:] = b
             return out
 
-        with pytest.raises(TypeError, match="imaginary"):
+        with pytest.raises(TypeError, match="func drops imaginary parts"):
             ComplexStep(fills)(np.array([1.0, 2.0]))
+
+    def test_residual_without_influence(self):
+        """Protects a residual that is the same everywhere, at a time of 0, from being blamed."""
+        times = np.array([0.0, 1.0])
+        found = ComplexStep(lambda b: b[0] * np.exp(b[1]) * times)(np.array([2.0, 0.0]))
+        assert found == pytest.approx(np.array([[0.0, 1.0], [0.0, 2.0]]), rel=1e-15)
 
 
 class TestChoice:

@@ -9,8 +9,7 @@ Review 40 (1998) 110-112.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ._arguments import as_real, as_residuals, residual_eps
 __all__ = ["METHODS", "ComplexStep", "ThreePoint", "jacobian_by"]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 METHODS = ("2-point", "3-point", "cs")
 
@@ -203,8 +203,8 @@ class ComplexStep(_Differences):
 
     Exact to rounding, at one call a column, for a `func` that is analytic and computes with complex
     numbers all the way: no ``abs``, ``real``, ``conj``, comparisons, or arrays of real dtype. The
-    real part of what it is called with is x; only where a column of the first Jacobian is zero, x
-    is moved, within its bounds, to see whether that is true.
+    real part of what it is called with is x; only where a column or a row of the first Jacobian is
+    zero, x is moved, within its bounds, to see whether that is true.
     """
 
     def __call__(self, x: FloatArray, *args: Any) -> FloatArray:
@@ -213,22 +213,24 @@ class ComplexStep(_Differences):
         if self.njev > 1:
             return np.array([self._column(x, j, args) for j in range(x.size)])
         jacobian = self._first(x, args)
-        for j in np.flatnonzero(~jacobian.any(axis=1)):
-            self._require_no_influence(x, int(j), args)
+        used = jacobian != 0.0
+        everything = np.ones(jacobian.shape[1], dtype=bool)
+        for j in np.flatnonzero(~used.any(axis=1)):
+            self._require_no_influence(x, [int(j)], everything, args)
+        if not used.any(axis=0).all():
+            self._require_no_influence(x, range(x.size), ~used.any(axis=0), args)
         return jacobian
 
     def _first(self, x: FloatArray, args: tuple[Any, ...]) -> FloatArray:
         """Like every later Jacobian, but say what is wrong where func does not take complex x."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            try:
-                return np.array([self._column(x, j, args) for j in range(x.size)])
-            except np.exceptions.ComplexWarning as warning:
-                raise _unfit(f"func drops imaginary parts: {warning}") from warning
-            except _UnfitError:
-                raise
-            except TypeError as error:
-                raise _unfit(f"func does not take a complex x: {error}") from error
+        try:
+            return np.array([self._column(x, j, args) for j in range(x.size)])
+        except np.exceptions.ComplexWarning as warning:  # where the user's filters raise it
+            raise _unfit(f"func drops imaginary parts: {warning}") from warning
+        except _UnfitError:
+            raise
+        except TypeError as error:
+            raise _unfit(f"func does not take a complex x: {error}") from error
 
     def _column(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> FloatArray:
         # Next to nothing as good as 0: no underflow.
@@ -241,16 +243,24 @@ class ComplexStep(_Differences):
             raise _unfit(f"func returned {value.dtype} for a complex x")
         return np.asarray(value.imag.ravel() / step, dtype=np.float64)
 
-    def _require_no_influence(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> None:
-        """Raise where real steps show that a column of zeros is wrong."""
-        step = math.sqrt(EPS) * (abs(x[j]) or 1.0)
-        there, back = (  # copies: func may return the same buffer each time
-            np.array(self._call(x, j, self._within(x[j] + offset, j), args))
-            for offset in (step, -step)
-        )
+    def _require_no_influence(
+        self, x: FloatArray, columns: Sequence[int], residuals: BoolArray, args: tuple[Any, ...]
+    ) -> None:
+        """Raise where real steps in `columns` show that zeros of `residuals` there are wrong."""
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = x.copy()
+            for j in columns:
+                moved[j] = self._within(x[j] + sign * math.sqrt(EPS) * (abs(x[j]) or 1.0), j)
+            self.nfev += 1
+            ends.append(
+                np.array(self.func(moved, *args)).ravel()[residuals]
+            )  # a copy: func may reuse its buffer
+        there, back = ends
         if np.any((there != back) & np.isfinite(there) & np.isfinite(back)):
+            where = f"x[{columns[0]}]" if len(columns) == 1 else "x"
             raise _unfit(
-                f"func's result has no imaginary part where x[{j}] has one, though it depends on it"
+                f"func's result has no imaginary part where {where} has one, but depends on it"
             )
 
 
