@@ -6,6 +6,7 @@ from ._config import show_config
 from ._curve_fit import curve_fit
 from ._errors import OptimizeWarning
 from ._leastsq import leastsq
+from ._patch import patch_scipy, unpatch_scipy
 
 __all__ = [
     "OptimizeWarning",
@@ -13,5 +14,7 @@ __all__ = [
     "check_jacobian",
     "curve_fit",
     "leastsq",
+    "patch_scipy",
     "show_config",
+    "unpatch_scipy",
 ]

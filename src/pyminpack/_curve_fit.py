@@ -15,7 +15,7 @@ from . import _fit_data, _scipy_options
 from ._arguments import _as_floats, _describe, residual_eps
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
 from ._differences import METHODS
-from ._errors import optimize_warning
+from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
 from ._minpack import enorm
 
@@ -451,4 +451,4 @@ def _warn(texts: list[str], unknown: bool) -> None:
         first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
         texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
     for text in texts:
-        warnings.warn(text, optimize_warning(), stacklevel=3)
+        warnings.warn(text, optimize_warning(), stacklevel=stacklevel())

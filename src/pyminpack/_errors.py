@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 
-__all__ = ["OptimizeWarning", "optimize_warning"]
+__all__ = ["OptimizeWarning", "optimize_warning", "stacklevel"]
 
 
 class OptimizeWarning(UserWarning):
@@ -34,6 +34,14 @@ def optimize_warning() -> type[OptimizeWarning]:
     """
     scipys = getattr(sys.modules.get("scipy.optimize"), "OptimizeWarning", None)
     return OptimizeWarning if scipys is None else _also(scipys)
+
+
+def stacklevel() -> int:
+    """Return what makes a warning of the caller's point at the line that called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith(f"{__package__}."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import _build_info, _minpack
 from ._arguments import as_bounds, as_start, improper, require_callable
 from ._differences import jacobian_by
+from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
 from ._watch import Iteration, Watch
 
@@ -217,7 +218,7 @@ def leastsq(
     if ier == 9:
         raise ValueError(mesg)
     if warning:
-        warnings.warn(mesg, RuntimeWarning, stacklevel=2)
+        warnings.warn(mesg, RuntimeWarning, stacklevel=stacklevel())
     return x, ier
 
 
@@ -226,5 +227,5 @@ def _deprecate_warning() -> None:
         "The warning argument of leastsq is deprecated: "
         "silence its RuntimeWarning with the warnings module.",
         DeprecationWarning,
-        stacklevel=3,
+        stacklevel=stacklevel(),
     )

@@ -7,6 +7,7 @@ solver.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ _ORDER = {"3-point": 3}
 EPS = 2.0**-52
 
 
-def left_to_scipy(options: dict[str, Any]) -> str:
+def left_to_scipy(options: Mapping[str, Any]) -> str:
     """Say which of SciPy's options asks for what is not done here; empty where none does."""
     loss, workers = options.get("loss", "linear"), options.get("workers")
     if not (isinstance(loss, str) and loss == "linear"):
