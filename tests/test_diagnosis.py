@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pyminpack import leastsq
+from pyminpack import curve_fit, leastsq
 from pyminpack._diagnosis import Fit, causes, no_degrees_of_freedom, suspicious
 from pyminpack._errors import OptimizeWarning
 from pyminpack._nist.datasets import datasets
@@ -269,6 +269,43 @@ class TestCovariance:
             "degrees of freedom, and so nothing to tell the variance of the data from; with a "
             "known sigma, absolute_sigma=True needs none."
         )
+
+
+class TestProbes:
+    """The model's answers to calls that only the diagnosis makes."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            "text",
+            1j,
+            np.full(5, 1 + 1j),
+            np.array([object()] * 5),
+            [[1.0], [1.0, 2.0]],
+            None,
+            np.ones(3),
+            np.ones((3, 5)),
+        ],
+        ids=["text", "number", "complex", "objects", "ragged", "nothing", "few", "many"],
+    )
+    def test_what_cannot_be_told_is_silent(self, answer):
+        """A fit that has ended well neither raises nor warns of anything else."""
+        t, calls = np.arange(5.0), []
+
+        def model(t, a, b):
+            calls.append(1)
+            return answer if len(calls) > ends else a * t
+
+        ends = 10**6
+        with pytest.warns(OptimizeWarning, match="does not depend on parameter 1"):
+            popt, _, info, *_ = curve_fit(model, t, 3 * t, [1.0, 1.0], full_output=True)
+        ends = info["nfev"]
+        assert len(calls) > ends
+        calls.clear()
+        with pytest.warns(OptimizeWarning) as caught:
+            again, _ = curve_fit(model, t, 3 * t, [1.0, 1.0])
+        assert [warning.category for warning in caught] == [OptimizeWarning] * len(caught)
+        np.testing.assert_array_equal(again, popt)
 
 
 def test_too_few_data_names_both_numbers():

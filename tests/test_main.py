@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -53,6 +54,18 @@ class TestTable:
         assert float(errors) > 6
         assert float(time) < 1000
         assert summary.startswith("1 runs: 1 with 6 digits or more; 1 ok, 0 out of reach, 0 failed")
+
+    @pytest.mark.parametrize("option", ["--json", None])
+    def test_reader_that_has_enough(self, option):
+        """As in ``python -m pyminpack --json | head -1``, with a pipe that is closed already."""
+        command = [sys.executable, "-m", "pyminpack", "Misra1a", *filter(None, [option])]
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+        finally:
+            os.close(writer)
+        assert (run.stderr, run.returncode) == (b"", 0)
 
     def test_out_of_reach_is_listed_with_its_reason_and_is_no_failure(self, capsys):
         assert main(["boxbod"]) == 0
@@ -109,7 +122,8 @@ class TestChoice:
     def test_unknown_name(self, capsys):
         message = usage_error(capsys, "Misra1a", "Misra1e")
         assert "no data set 'Misra1e'; there are Misra1a, " in message
-        assert message.endswith(", Bennett5")
+        assert ", Bennett5. " in message
+        assert message.endswith("your own data are for pyminpack.curve_fit")
 
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
@@ -227,7 +241,7 @@ class TestPlot:
         """A clear message and no fits: nothing was printed on stdout."""
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         message = usage_error(capsys, "Misra1a", "--plot", str(tmp_path / "misra1a.png"))
-        assert message.endswith("--plot needs matplotlib: pip install 'pyminpack[plot]'")
+        assert message.endswith("--plot needs matplotlib: pip install matplotlib")
 
     def test_everything_else_works_without_matplotlib(self):
         code = (

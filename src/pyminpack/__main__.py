@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -34,18 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.plot and find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install 'pyminpack[plot]'")
+        parser.error("--plot needs matplotlib: pip install matplotlib")
     settings = Settings(options.ftol, options.xtol, options.gtol, options.maxfev, options.jacobian)
     chosen = options.dataset or datasets().values()
     starts = (options.start,) if options.start else (1, 2)
     runs = certify(dict.fromkeys(chosen), starts, settings)
-    print(report.as_json(runs, settings) if options.json else report.table(runs, settings))
+    _print(report.as_json(runs, settings) if options.json else report.table(runs, settings))
     if options.plot:
         try:
             plot.save(runs, options.plot)
         except (OSError, ValueError) as problem:  # no such directory, no such format
             parser.error(f"--plot: {problem}")
     return int(any(run.verdict == "failed" for run in runs))
+
+
+def _print(text: str) -> None:
+    """Print to whoever still listens: `head` closes the pipe when it has its lines."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the exit
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,7 +102,10 @@ def _dataset(name: str) -> Dataset:
         return by_name[name.casefold()]
     except KeyError:
         known = ", ".join(datasets())
-        raise argparse.ArgumentTypeError(f"no data set {name!r}; there are {known}") from None
+        raise argparse.ArgumentTypeError(
+            f"no data set {name!r}; there are {known}. They are NIST's, and come with pyminpack to "
+            "test it; your own data are for pyminpack.curve_fit"
+        ) from None
 
 
 def _tolerance(text: str) -> float:

@@ -5,7 +5,10 @@ The extension calls these by name where an argument or a result is not a plain f
 
 from __future__ import annotations
 
+import math
+import numbers
 import operator
+import reprlib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -32,32 +35,64 @@ FloatArray = npt.NDArray[np.float64]
 _REAL_KINDS = "fiub"
 
 
+class _Repr(reprlib.Repr):
+    """Shows numbers, text and containers of them; of other objects no more than the type.
+
+    A `__repr__` of the user's could raise or never end, and no error text is to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 20
+        self.maxstring = self.maxother = self.maxlong = 100
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if x is None or isinstance(x, numbers.Number | np.generic | bytes):
+            return super().repr_instance(x, level)
+        return f"<{type(x).__name__}>"
+
+
+_shown = _Repr().repr
+
+
 def _describe(value: object) -> str:
     """Say what came: a type, with dtype and shape where it has them."""
     name = type(value).__name__
     if isinstance(value, np.ndarray):
         return f"{name} of dtype {value.dtype} and shape {value.shape}"
-    text = repr(value)
-    return f"{name} {text}" if len(text) <= 60 else name
+    try:
+        text = _shown(value)
+    except Exception:  # an integer of too many digits, a number with a __repr__ of its own
+        return name
+    return name if text == f"<{name}>" or len(text) > 60 else f"{name} {text}"
 
 
-def _no_numbers(value: object, array: npt.NDArray[Any] | None) -> str:
+def _no_numbers(value: object, array: npt.NDArray[Any]) -> str:
     """Say what came instead of real numbers."""
-    if array is None:
-        return f"{_describe(value)}, which is ragged"
     if isinstance(value, np.ndarray):
         return _describe(value)
     return f"{_describe(value)}, of dtype {array.dtype}"
+
+
+def _array(value: Any, what: str) -> npt.NDArray[Any]:
+    """Make an array of `value`. What its own `__array__` or `__float__` raises passes through."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        if not isinstance(value, list | tuple):
+            raise
+        shapes = [getattr(item, "shape", None) for item in value]
+        ragged = f"{_describe(value)}, which is ragged"
+        if len(set(shapes)) > 1 and None not in shapes:
+            ragged += f": its arrays have shapes {', '.join(map(str, shapes))}"
+        raise TypeError(f"{what} {ragged}; want real numbers.") from error
 
 
 def _as_floats(value: Any, what: str) -> FloatArray:
     """Convert real numbers, however they are packed, to float64; `what` begins the error text."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{what} a masked array with masked entries; want real numbers for all.")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise TypeError(f"{what} {_no_numbers(value, None)}; want real numbers.") from None
+    array = _array(value, what)
     if array.dtype.kind not in _REAL_KINDS:
         raise TypeError(f"{what} {_no_numbers(value, array)}; want real numbers.")
     return np.asarray(array, dtype=np.float64)
@@ -176,8 +211,10 @@ def as_real(name: str, value: Any) -> float:
     if not isinstance(value, str | bytes):
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except TypeError:
             pass
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     raise TypeError(f"{name} is {_describe(value)}; want a real number.")
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arguments import _as_floats
+
 __all__ = ["UNKNOWN", "Fit", "causes", "no_degrees_of_freedom", "suspicious"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -289,7 +291,7 @@ def _dependence(fit: Fit, r: FloatArray, free: Sequence[int]) -> str:
 def _values(fit: Fit, x: FloatArray) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
         try:
-            return np.array(fit.model(x.copy()))
+            return _as_floats(fit.model(x.copy()), "f returned").copy()
         except Exception:  # off the fit's own path the model owes nothing; the fit has ended well
             return np.full(1, np.nan)
 
@@ -306,7 +308,8 @@ def _change(fit: Fit, here: npt.NDArray[Any], j: int, value: float) -> float:
         moved = fit.x.copy()
         moved[j] = target
         with np.errstate(all="ignore"):
-            change = float(np.linalg.norm(_values(fit, moved).astype(np.float64) - here))
+            there = _values(fit, moved)
+            change = float(np.linalg.norm(there - here)) if there.shape == here.shape else np.nan
         if np.isfinite(change):
             return change
     return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from ._arguments import as_bounds, as_start, improper, require_callable
+from ._arguments import as_bounds, as_integer, as_real, as_start, improper, require_callable
 from ._differences import jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
@@ -178,6 +179,14 @@ def leastsq(
     trials_only = max_nfev is not None
     if max_nfev is not None:
         maxfev = max_nfev
+    if type(maxfev) is not int:
+        maxfev = as_integer("maxfev", maxfev)
+    if not (type(ftol) is type(xtol) is type(gtol) is float):
+        ftol, xtol, gtol = as_real("ftol", ftol), as_real("xtol", xtol), as_real("gtol", gtol)
+    if type(factor) is not float:
+        factor = as_real("factor", factor)
+    if epsfcn is not None:
+        epsfcn = as_real("epsfcn", epsfcn)
     watch = None if callback is None and not verbose else Watch(callback, verbose)
     try:
         fit = solve(
@@ -199,8 +208,8 @@ def leastsq(
         mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
     else:
         default = (200 if Dfun is None else 100) * (x.size + 1)
-        limit = int(maxfev) if maxfev > 0 else default
-        mesg = message(ier, float(ftol), float(xtol), float(gtol), limit, trials_only)
+        limit = min(maxfev, sys.maxsize) if maxfev > 0 else default
+        mesg = message(ier, ftol, xtol, gtol, limit, trials_only)
     if full_output:
         if differences is not None:
             nfev += differences.nfev

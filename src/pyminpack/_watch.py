@@ -78,7 +78,6 @@ def _progress_bar() -> Any:
         from tqdm import tqdm
     except ImportError as error:
         raise ImportError(
-            "verbose=2 draws its bar with tqdm, which is not installed: "
-            'pip install "pyminpack[progress]".'
+            "verbose=2 draws its bar with tqdm, which is not installed: pip install tqdm."
         ) from error
     return tqdm(desc="fit", unit=" iterations")

@@ -124,6 +124,7 @@ mark_nonfinite(fit *f, const double *a, npy_intp row_stride, npy_intp column_str
             }
         }
     }
+    f->acnorm[0] = NAN; /* another thread has mended J meanwhile; what was reduced was not finite */
 }
 
 /* R, qtf and acnorm of J where it lies, at any strides (in numbers, not negative); J is only read. */
