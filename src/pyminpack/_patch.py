@@ -110,8 +110,8 @@ def patch_scipy() -> Patch:
 
     That is in `scipy.optimize` and in every module that has imported them by name; those that are
     imported later get them from there. Calls that ask for what ours does not do go to SciPy's own:
-    a ``loss`` other than 'linear', ``jac_sparsity``, ``workers``, a ``diff_step`` for each
-    parameter, and ``callback`` and ``verbose``, which mean something else there.
+    a ``loss`` other than 'linear', ``workers``, a ``diff_step`` for each parameter, and
+    ``callback`` and ``verbose``, which mean something else there.
 
     Returns
     -------

@@ -23,10 +23,10 @@ _LEASTSQ = (
     "ftol", "xtol", "gtol", "maxfev", "max_nfev", "epsfcn", "factor", "diag", "col_deriv",
     "callback", "verbose", "warning",
 )  # fmt: skip
-#: How SciPy's solvers go about their steps, and the scale of a loss that is not linear: without
-#: meaning here, where the minimum is the same.
-_WITHOUT_EFFECT = ("f_scale", "tr_solver", "tr_options")
-_LEAST_SQUARES = ("x_scale", "diff_step", "loss", "jac_sparsity", "workers", *_WITHOUT_EFFECT)
+#: How SciPy's solvers go about their steps and what they save, and the scale of a loss that is not
+#: linear: without meaning here, where the minimum is the same.
+_WITHOUT_EFFECT = ("f_scale", "tr_solver", "tr_options", "jac_sparsity")
+_LEAST_SQUARES = ("x_scale", "diff_step", "loss", "workers", *_WITHOUT_EFFECT)
 _SAME = {"max_nfev": "maxfev", "x_scale": "diag", "diff_step": "epsfcn"}
 #: Exponent of the difference step, relative to x, in the relative error that is balanced by it.
 _ORDER = {"3-point": 3}
@@ -38,8 +38,6 @@ def left_to_scipy(options: Mapping[str, Any]) -> str:
     loss, workers = options.get("loss", "linear"), options.get("workers")
     if not (isinstance(loss, str) and loss == "linear"):
         return f"loss is {_describe(loss)}; want 'linear', the sum of squares"
-    if options.get("jac_sparsity") is not None:
-        return "jac_sparsity is given; want None: all Jacobians are dense"
     if workers is not None and workers != 1:
         return f"workers is {_describe(workers)}; want None: f is called in one thread"
     step = options.get("diff_step")
@@ -93,10 +91,10 @@ def translate(
         With bounds, or one of `METHODS`: `maxfev` leaves out the calls for differences and is
         100*n without a value, and a tolerance below the machine's precision is none.
     """
-    options = {name: value for name, value in options.items() if name not in _WITHOUT_EFFECT}
-    for name in ("loss", "jac_sparsity", "workers"):
-        options.pop(name, None)
-
+    if not options:
+        return {"max_nfev": 100 * n} if like_least_squares else {}
+    without = "loss", "workers", *_WITHOUT_EFFECT
+    options = {name: value for name, value in options.items() if name not in without}
     for name in ("ftol", "xtol", "gtol"):
         if name in options:
             options[name] = _tolerance(name, options[name], like_least_squares)
