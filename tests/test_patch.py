@@ -1,6 +1,7 @@
 """Our functions in place of SciPy's: where they are put, for how long, and what stays SciPy's."""
 
 import functools
+import os
 import pickle
 import subprocess
 import sys
@@ -376,7 +377,9 @@ if __name__ == "__main__":
 
     def test_without_scipy(self, folder):
         (folder / "sitecustomize.py").write_text("import sys; sys.modules['scipy'] = None\n")
-        done = run(["-m", "pyminpack.patch", "script.py"], cwd=folder, env={"PYTHONPATH": "."})
+        path = os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])
+        env = os.environ | {"PYTHONPATH": path}
+        done = run(["-m", "pyminpack.patch", "script.py"], cwd=folder, env=env)
         assert done.returncode == 2
         assert "error: patch_scipy() puts pyminpack's" in done.stderr
 
