@@ -524,7 +524,7 @@ class TestMessagesOfAnything:
     def test_too_many_digits(self):
         with pytest.raises(TypeError, match="gtol is str"):
             leastsq(decay, DECAY_START, gtol="1" * 10**5)
-        with pytest.raises(TypeError, match=r"factor is inf|Improper"):
+        with pytest.raises(TypeError, match="factor is -inf"):
             leastsq(decay, DECAY_START, factor=-(10**5000))
 
 
