@@ -25,6 +25,7 @@ __all__ = [
     "as_residuals",
     "as_start",
     "improper",
+    "pairs_advice",
     "require_callable",
     "residual_eps",
     "too_few_residuals",
@@ -74,7 +75,7 @@ def _no_numbers(value: object, array: npt.NDArray[Any]) -> str:
     return f"{_describe(value)}, of dtype {array.dtype}"
 
 
-def _array(value: Any, what: str) -> npt.NDArray[Any]:
+def _array(value: Any, what: str, want: str = "real numbers") -> npt.NDArray[Any]:
     """Make an array of `value`. What its own `__array__` or `__float__` raises passes through."""
     try:
         return np.asarray(value)
@@ -85,7 +86,7 @@ def _array(value: Any, what: str) -> npt.NDArray[Any]:
         ragged = f"{_describe(value)}, which is ragged"
         if len(set(shapes)) > 1 and None not in shapes:
             ragged += f": its arrays have shapes {', '.join(map(str, shapes))}"
-        raise TypeError(f"{what} {ragged}; want real numbers.") from error
+        raise TypeError(f"{what} {ragged}; want {want}.") from error
 
 
 def _as_floats(value: Any, what: str) -> FloatArray:
@@ -162,9 +163,34 @@ def as_pair(bounds: Any) -> tuple[Any, Any]:
             lower, upper = bounds
         except (TypeError, ValueError):
             raise ValueError(
-                f"bounds is {_describe(bounds)}; want a pair (lower, upper)."
+                f"bounds is {_describe(bounds)}; want a pair (lower, upper).{pairs_advice(bounds)}"
             ) from None
     return _without_none(lower, -np.inf), _without_none(upper, np.inf)
+
+
+def pairs_advice(bounds: Any, start: FloatArray | None = None) -> str:
+    """Say what to do with bounds that look like minimize's, ``[(low, high), ...]``; else nothing.
+
+    Two such pairs are a pair of vectors as well, and taken for that. The advice is for where that
+    has failed, and the other reading would not.
+    """
+    if not isinstance(bounds, list | tuple | np.ndarray) or len(bounds) == 0:
+        return ""
+    try:
+        if not all(np.shape(pair) == (2,) for pair in bounds):
+            return ""
+        if len(bounds) == 2:
+            low, high = np.asarray(bounds, dtype=np.float64).T
+            if not np.all(low <= high):
+                return ""
+            if start is not None and not np.all((low <= start) & (start <= high)):
+                return ""
+    except (TypeError, ValueError):  # ragged, or no numbers
+        return ""
+    return (
+        " To give each parameter its own (low, high), as to SciPy's minimize, pass "
+        "bounds=tuple(zip(*pairs)): lower bounds first, then upper ones."
+    )
 
 
 def _without_none(side: Any, infinite: float) -> Any:

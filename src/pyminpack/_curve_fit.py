@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 import warnings
 from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _fit_data, _scipy_options
+from . import _fit_data, _parameters, _scipy_options
 from ._arguments import _as_floats, _describe, residual_eps
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
 from ._differences import METHODS
@@ -26,7 +25,6 @@ Weights = float | FloatArray | None
 
 UNBOUNDED = (-np.inf, np.inf)
 EPS = float(np.finfo(np.float64).eps)
-POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def curve_fit(
@@ -53,18 +51,19 @@ def curve_fit(
     Parameters
     ----------
     f : callable
-        ``f(xdata, *p)`` returns what the model predicts for `ydata`, in its shape and units. The
-        parameters arrive one by one, as numbers.
+        ``f(xdata, *p)`` returns what the model predicts for `ydata`, in its shape and units; one
+        number stands for all. The parameters arrive one by one, as numbers. `xdata` are not to be
+        written into.
     xdata : object
-        Where the data were taken; usually shape (M,), or (k, M) for k predictors. A list, tuple or
-        array is converted to float64; anything else (a dict, a table, None) is handed to `f` as it
-        is.
+        Where the data were taken; usually shape (M,), or (k, M) for k predictors. A list, tuple,
+        array or column of a table (pandas' Series) is converted to float64, once, dates in their
+        unit; anything else (a dict, a table, None) is handed to `f` as it is.
     ydata : array_like, shape (M,)
         What was measured. A model that compares with its data itself can take 0 here.
-    p0 : array_like, shape (N,), optional
-        Start, N finite real numbers. Default: ones or, with finite `bounds`, a point inside them:
-        the middle of two, one unit inside of one. N is then the number of positional parameters
-        of `f`, less one.
+    p0 : array_like, shape (N,), or dict, optional
+        Start, N finite real numbers, in order or by the names in the signature of `f`. Default:
+        ones or, with finite `bounds`, a point inside them: the middle of two, one unit inside of
+        one. N is then the number of positional parameters of `f`, less one.
     sigma : scalar or array_like, shape (M,) or (M, M), optional
         Standard deviations of `ydata`, in its units, one for all or one each; infinite ones leave
         an observation without weight. Or the covariance matrix, positive definite, in units of
@@ -75,10 +74,10 @@ def curve_fit(
     check_finite : bool, optional
         Raise where `xdata` or `ydata` are not finite. Default: True without a `nan_policy`, else
         False.
-    bounds : 2-tuple of array_like, or object with ``lb`` and ``ub``, optional
+    bounds : 2-tuple of array_like, object with ``lb`` and ``ub``, or dict, optional
         Lower and upper bounds, each a scalar or of shape (N,), in units of the parameters;
         infinite ones and None are none, equal ones fix a parameter. Vectors also tell the N of a
-        model ``f(xdata, *p)`` without `p0`.
+        model ``f(xdata, *p)`` without `p0`. By name: ``{"rate": (0, 9)}``, or a dict for a side.
     method : {None, 'lm', 'trf', 'dogbox'}, optional
         SciPy's names. The solver is one and the same; 'trf', 'dogbox' and `bounds` stand for the
         rules of SciPy's `least_squares`: fewer data than parameters are a fit, ``maxfev`` leaves
@@ -91,8 +90,9 @@ def curve_fit(
     full_output : bool, optional
         Return `infodict`, `mesg` and `ier` as well.
     nan_policy : {None, 'raise', 'omit'}, optional
-        What to do with NaN in `xdata` or `ydata`: nothing, raise, or leave these observations out,
-        of `sigma` too. Infinite values are the business of `check_finite`, which also comes first.
+        What to do with NaN (and NaT, NA) in `xdata`, its columns if it is a table or dict, `ydata`
+        or `sigma`: nothing, raise, or leave these observations out of all. Infinite values are the
+        business of `check_finite`, which also comes first.
     **kwargs
         Options of `leastsq`: ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``,
         ``factor``, ``diag``, ``callback``, ``verbose``, ``col_deriv`` (then `jac` returns (N, M)).
@@ -174,7 +174,7 @@ def curve_fit(
     """
     _check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
-    p0, limits = _start(f, p0, bounds)
+    p0, limits = _parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
     if limits is not None and method == "lm":
         raise ValueError(
             "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
@@ -189,15 +189,17 @@ def curve_fit(
         )
     if kwargs or like_least_squares:
         kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
+    before = _fit_data.snapshot(xdata)
+    first = _at_start(f, xdata, p0, before)
+    ydata = _compared(ydata, first)
     weights = None if sigma is None else _fit_data.weights(sigma, ydata)
-
-    first = f(xdata, *p0)
-    _check_prediction(first, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
+    if hasattr(first, "to_numpy"):
+        f, first = _as_arrays(f), _as_floats(first, "f returned")
     correlated = _fit_data.correlated(weights, ydata)
     residuals = _residuals(f, xdata, ydata, weights, correlated, first)
-    m = max(m, np.size(first))
+    m = ydata.size
     missing = max(0, n - m) if like_least_squares else 0
     if callable(jac):
         want = n, m
@@ -211,7 +213,10 @@ def curve_fit(
     if missing:
         residuals, kwargs = _with_zeros(residuals, kwargs, missing)
 
-    popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
+    try:
+        popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
+    finally:
+        _fit_data.check_kept(xdata, before)
     stopped = ier == 10
     if ier not in (1, 2, 3, 4) and not stopped:
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
@@ -231,7 +236,7 @@ def curve_fit(
     elif m < free:
         texts.append(no_degrees_of_freedom(m, free))
     elif cov_x is None or suspicious(*ended):
-        names = _positional(f)[1 : n + 1]
+        names = _parameters.positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(
             Fit(
@@ -264,75 +269,51 @@ def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
         _scipy_options.check(options)
 
 
-def _start(
-    f: Callable[..., Any], p0: Any, bounds: Any
-) -> tuple[FloatArray, tuple[FloatArray, FloatArray] | None]:
-    """Return the start, of shape (N,), and the bounds, each of shape (N,), where there are any."""
-    if p0 is None:
-        n = _number_of_parameters(f, bounds)
-        start = np.full(n, 1.0)
-    else:
-        start = _as_floats(p0, "p0 is").flatten()
-        n = start.size
-        if n == 0:
-            raise ValueError("p0 is empty; want at least one parameter.")
-        if not _fit_data.all_finite(start):
-            where = np.flatnonzero(~np.isfinite(start))[0]
-            raise ValueError(f"p0[{where}] is {start[where]}; want finite numbers to start from.")
-    if bounds is UNBOUNDED or bounds is None:
-        return start, None
-    limits = _fit_data.limits(bounds, n)
-    if limits is None:
-        return start, None
-    if p0 is None:
-        return _fit_data.inside(*limits), limits
-    outside = np.flatnonzero((start < limits[0]) | (start > limits[1]))
-    if outside.size:
-        k = outside[0]
-        raise ValueError(
-            f"Initial guess is outside of provided bounds: p0[{k}] is {start[k]}, outside of its "
-            f"bounds [{limits[0][k]}, {limits[1][k]}]."
-        )
-    return start, limits
-
-
-def _number_of_parameters(f: Callable[..., Any], bounds: Any) -> int:
-    """Count the positional arguments of `f` that follow xdata; if there are none, the bounds."""
-    bound = isinstance(f, MethodType)
-    function = f.__func__ if isinstance(f, MethodType) else f
-    if type(function) is FunctionType and not function.__dict__:
-        count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
-    else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
-        count = len(_positional(f))
-    n = count - 1 if count > 1 else _fit_data.count(bounds)
-    if n == 0:
-        raise ValueError(
-            "Unable to determine number of fit parameters. "
-            "The signature of f names none after xdata; p0 would tell."
-        )
-    return n
-
-
-def _positional(f: Callable[..., Any]) -> list[str]:
-    """Names of the positional arguments of `f`, xdata included."""
+def _at_start(f: Callable[..., Any], xdata: Any, p0: FloatArray, before: bytes | None) -> Any:
+    """Call `f` for the first time, which tells most of what may be wrong with it."""
     try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
+        return f(xdata, *p0)
+    except TypeError as error:
+        if text := _parameters.wrong_number(f, p0.size):
+            raise TypeError(text) from error
+        raise
+    finally:
+        _fit_data.check_kept(xdata, before)
 
 
-def _check_prediction(value: Any, ydata: FloatArray) -> None:
-    """Raise where what `f` returned cannot be compared with `ydata`, element by element."""
+def _compared(ydata: FloatArray, value: Any) -> FloatArray:
+    """Return `ydata`, a scalar in the shape of what `f` returned; raise where the two do not fit.
+
+    A model that returns one number is a constant, and stands for all data.
+    """
     shape = _as_floats(value, "f returned").shape
     if shape == ydata.shape:
-        return
-    try:
-        size = np.prod(np.broadcast_shapes(shape, ydata.shape), dtype=int)
-    except ValueError:
-        size = -1
-    if size != ydata.size and ydata.size != 1:
-        raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.")
+        return ydata
+    size = math.prod(shape)
+    if ydata.size == 1:
+        return np.full(shape, ydata) if size > 1 else ydata
+    if size == 1 or (size == ydata.size and _is_row(shape) and _is_row(ydata.shape)):
+        return ydata
+    advice = ""
+    if shape == ydata.shape[1:]:
+        advice = (
+            " A fit has one set of parameters: for one to each row of ydata, call curve_fit for "
+            "each, [curve_fit(f, xdata, y) for y in ydata]."
+        )
+    raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    return math.prod(shape[:-1]) == 1
+
+
+def _as_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Make `f` return arrays in place of pandas' Series."""
+
+    def arrays(*args: Any) -> FloatArray:
+        return _as_floats(f(*args), "f returned")
+
+    return arrays
 
 
 def _residuals(

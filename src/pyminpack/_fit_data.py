@@ -1,4 +1,4 @@
-"""What `curve_fit` makes of data, their uncertainties, and bounds."""
+"""What `curve_fit` makes of data and their uncertainties."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import _describe, as_pair
+from ._arguments import _array, _describe
 from ._minpack import enorm
+from ._missing import apply_policy, as_numbers, columns, first_bad, is_array, is_column
 
 __all__ = [
     "all_finite",
+    "as_data",
+    "check_kept",
     "correlated",
-    "count",
-    "inside",
-    "limits",
     "nonfinite",
     "prepare",
+    "snapshot",
     "weights",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
+RECTANGULAR = "real numbers, in arrays of one shape; others go to f in a dict, as they are"
 SMALL = 64  # order up to which LAPACK inverts a triangle as fast as recursion does
 
 
@@ -35,7 +37,7 @@ def prepare(
     Returns
     -------
     xdata : object
-        A float64 array where a list, tuple or array came, else what came.
+        A float64 array where a list, tuple, array or one column of a table came, else what came.
     ydata : ndarray
     sigma : object
         What came, less what was left out.
@@ -46,22 +48,21 @@ def prepare(
         raise ValueError(
             f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {_describe(nan_policy)}."
         )
-    y = _as_data("ydata", ydata)
+    y = as_data("ydata", ydata)
     if y.size == 0:
         raise ValueError("ydata must not be empty.")
-    if isinstance(xdata, list | tuple | np.ndarray):
-        xdata = _as_data("xdata", xdata)
+    if isinstance(xdata, list | tuple) or is_array(xdata) or is_column(xdata):
+        xdata = as_data("xdata", xdata)
     if nan_policy is None if check_finite is None else check_finite:
         for name, array in (("xdata", xdata), ("ydata", y)):
-            if bad := nonfinite(name, array):
-                hint = "; nan_policy='omit' leaves out what is NaN" if "nan" in bad else ""
-                raise ValueError(f"{name} must not contain infs or NaNs: {bad}{hint}.")
+            if is_array(array) and (bad := nonfinite(name, array)):
+                raise ValueError(f"{name} must not contain infs or NaNs: {bad}.")
     elif nan_policy is not None:
-        return _apply_nan_policy(xdata, y, sigma, nan_policy)
+        return apply_policy(nan_policy, xdata, y, sigma, as_data)
     return xdata, y, sigma
 
 
-def _as_data(name: str, value: Any) -> FloatArray:
+def as_data(name: str, value: Any) -> FloatArray:
     """Convert to float64 without loss of meaning."""
     if type(value) is np.ndarray and value.dtype == np.float64:
         return value
@@ -70,20 +71,23 @@ def _as_data(name: str, value: Any) -> FloatArray:
             f"{name} is a masked array with masked entries; want numbers for all. To leave these "
             "out, pass value.filled(np.nan) with nan_policy='omit'."
         )
+    array = _array(value, f"{name} is", RECTANGULAR if name == "xdata" else "real numbers")
     try:
-        array = np.asarray(value)
-        if value is not None and array.dtype.kind not in "cSU":
-            return np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError):  # ragged; objects that are no numbers
-        pass
-    raise TypeError(f"{name} is {_describe(value)}; want real numbers.")
+        numbers = as_numbers(value, array)
+    except (TypeError, ValueError) as error:  # objects that are no numbers
+        raise TypeError(f"{name} is {_describe(value)}; want real numbers.") from error
+    if numbers is None:
+        raise TypeError(f"{name} is {_describe(value)}; want real numbers.")
+    return numbers
 
 
 def nonfinite(name: str, data: Any) -> str:
-    """Say which entry of an array is the first that is not finite, if there is one."""
-    if not isinstance(data, np.ndarray) or all_finite(data):
-        return ""
-    return _first(name, data, ~np.isfinite(data))
+    """Say which entry of an array or a table is the first that is not finite, if there is one."""
+    for key, array in columns(data):
+        if not all_finite(array):
+            text = first_bad(f"{name}{key}", array, ~np.isfinite(array))
+            return f"{text}; nan_policy='omit' leaves out what is NaN" if "nan" in text else text
+    return ""
 
 
 def all_finite(data: FloatArray) -> bool:
@@ -91,46 +95,20 @@ def all_finite(data: FloatArray) -> bool:
     return math.isfinite(enorm(data.ravel())) or bool(np.isfinite(data).all())
 
 
-def _first(name: str, array: FloatArray, bad: npt.NDArray[np.bool_]) -> str:
-    """Say which is the first bad entry, and what it is."""
-    where = tuple(int(i) for i in np.argwhere(bad)[0])
-    index = f"[{', '.join(map(str, where))}]" if where else ""
-    return f"{name}{index} is {array[where]}"
+def snapshot(xdata: Any) -> bytes | None:
+    """Remember an array, for `check_kept`."""
+    return xdata.tobytes() if type(xdata) is np.ndarray else None
 
 
-def _apply_nan_policy(
-    xdata: Any, y: FloatArray, sigma: Any, nan_policy: str
-) -> tuple[Any, FloatArray, Any]:
-    missing = np.isnan(y)
-    x = np.asarray(xdata) if hasattr(xdata, "__array__") else np.empty(0)  # tables have it too
-    missing_x = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, dtype=bool)
-    if not (missing.any() or missing_x.any()):
-        return xdata, y, sigma
-    if nan_policy == "raise":
-        name, array, bad = ("ydata", y, missing) if missing.any() else ("xdata", x, missing_x)
-        raise ValueError(f"The input contains nan values: {_first(name, array, bad)}.")
-    if not isinstance(xdata, np.ndarray):
+def check_kept(xdata: Any, before: bytes | None) -> None:
+    """Raise where `f` has written into `xdata`, and give the caller's array back as it was."""
+    if before is not None and xdata.tobytes() != before:
+        xdata[...] = np.frombuffer(before, dtype=xdata.dtype).reshape(xdata.shape)
         raise ValueError(
-            f"nan_policy='omit' can leave nothing out of xdata, which is a {type(xdata).__name__}; "
-            "want a list, tuple or array, or data without NaN."
+            "f has overwritten its xdata, so that each call would see other data; they are as they "
+            "were again. Let f make a new array, as by `x = x*b` in place of `x *= b`, or begin "
+            "with `x = x.copy()`."
         )
-    if y.ndim != 1 or x.shape[-1:] != y.shape:
-        raise ValueError(
-            f"nan_policy='omit' wants ydata of shape (M,) and xdata of shape (..., M); they are "
-            f"{y.shape} and {x.shape}."
-        )
-    keep = ~(missing | missing_x.any(axis=tuple(range(x.ndim - 1))))
-    return x[..., keep], y[keep], None if sigma is None else _select(sigma, keep)
-
-
-def _select(sigma: Any, keep: npt.NDArray[np.bool_]) -> Any:
-    """Leave out of `sigma`, (M,) or (M, M), what is left out of the data."""
-    deviations = np.asarray(sigma)
-    if deviations.shape == keep.shape:
-        return deviations[keep]
-    if deviations.shape == keep.shape * 2:
-        return deviations[np.ix_(keep, keep)]
-    return sigma
 
 
 def weights(sigma: Any, ydata: FloatArray) -> float | FloatArray:
@@ -141,7 +119,7 @@ def weights(sigma: Any, ydata: FloatArray) -> float | FloatArray:
     float, or ndarray of shape ydata.shape or (M, M)
         A matrix W, for W @ residuals, where `sigma` is a covariance matrix: its inverse is WᵀW.
     """
-    deviations = _as_data("sigma", sigma)
+    deviations = as_data("sigma", sigma)
     m = ydata.size
     if deviations.shape == (m, m):
         return _whitening(deviations)
@@ -157,7 +135,7 @@ def weights(sigma: Any, ydata: FloatArray) -> float | FloatArray:
     with np.errstate(divide="ignore", over="ignore"):
         weight = 1.0 / deviations
     if not np.isfinite(weight).all():
-        bad = _first("sigma", deviations, ~np.isfinite(weight))
+        bad = first_bad("sigma", deviations, ~np.isfinite(weight))
         raise ValueError(f"{bad}; want standard deviations other than 0 and NaN.")
     return weight if weight.ndim else float(weight)
 
@@ -192,45 +170,3 @@ def _inverse_triangle(lower: npt.NDArray[Any]) -> FloatArray:
     inverse[k:, k:] = _inverse_triangle(lower[k:, k:])
     inverse[k:, :k] = -inverse[k:, k:] @ (lower[k:, :k] @ inverse[:k, :k])
     return inverse
-
-
-def limits(bounds: Any, n: int) -> tuple[FloatArray, FloatArray] | None:
-    """Return lower and upper bounds, each of shape (n,), or None where all are infinite."""
-    low, high = as_pair(bounds)
-    lower, upper = _as_limit("lower", low, n), _as_limit("upper", high, n)
-    empty = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
-    if empty.size:
-        k = empty[0]
-        raise ValueError(
-            f"The bounds of p[{k}] are [{lower[k]}, {upper[k]}]; want lower <= upper, "
-            "and a finite number between them."
-        )
-    unbounded = not (np.isfinite(lower).any() or np.isfinite(upper).any())
-    return None if unbounded else (lower, upper)
-
-
-def count(bounds: Any) -> int:
-    """Tell the number of parameters from bounds of which one is a vector; 0 where none is."""
-    sides = () if bounds is None else as_pair(bounds)
-    return max((np.size(side) for side in sides if np.ndim(side) == 1), default=0)
-
-
-def _as_limit(which: str, value: Any, n: int) -> FloatArray:
-    limit = _as_data(f"The {which} bound", value)
-    if limit.shape not in ((), (1,), (n,)):
-        raise ValueError(
-            f"The {which} bound has shape {limit.shape}; want a scalar or ({n},), "
-            f"one for each of the N = {n} parameters."
-        )
-    return np.full(n, limit)
-
-
-def inside(lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """Choose a start: 1, the middle between two bounds, or one unit inside of a single one."""
-    low, high = np.isfinite(lower), np.isfinite(upper)
-    start = np.ones(lower.size)
-    start[low & ~high] = lower[low & ~high] + 1.0
-    start[high & ~low] = upper[high & ~low] - 1.0
-    both = low & high
-    start[both] = 0.5 * lower[both] + 0.5 * upper[both]
-    return start

@@ -1,0 +1,195 @@
+"""The parameters of a model: their names, their number, the start and the bounds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arguments import _as_floats, as_pair, pairs_advice
+from ._fit_data import all_finite, as_data
+
+__all__ = ["positional", "start", "wrong_number"]
+
+FloatArray = npt.NDArray[np.float64]
+Limits = tuple[FloatArray, FloatArray]
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def start(f: Callable[..., Any], p0: Any, bounds: Any) -> tuple[FloatArray, Limits | None]:
+    """Return the start, of shape (N,), and the bounds, each of shape (N,), where there are any."""
+    if bounds is not None:
+        bounds = _bounds_in_order(f, bounds)
+    if p0 is None:
+        n = _number(f, bounds)
+        first = np.full(n, 1.0)
+    else:
+        if _is_named(p0):
+            p0 = _in_order("p0", p0, positional(f)[1:])
+        first = _as_floats(p0, "p0 is").flatten()
+        n = first.size
+        if n == 0:
+            raise ValueError("p0 is empty; want at least one parameter.")
+        if not all_finite(first):
+            where = np.flatnonzero(~np.isfinite(first))[0]
+            raise ValueError(f"p0[{where}] is {first[where]}; want finite numbers to start from.")
+    limits = None if bounds is None else _limits(bounds, n)
+    if limits is None:
+        return first, None
+    if p0 is None:
+        return _inside(*limits), limits
+    outside = np.flatnonzero((first < limits[0]) | (first > limits[1]))
+    if outside.size:
+        k = outside[0]
+        raise ValueError(
+            f"Initial guess is outside of provided bounds: p0[{k}] is {first[k]}, outside of its "
+            f"bounds [{limits[0][k]}, {limits[1][k]}].{pairs_advice(bounds, first)}"
+        )
+    return first, limits
+
+
+def positional(f: Callable[..., Any]) -> list[str]:
+    """Names of the positional arguments of `f`, xdata included."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
+
+
+def wrong_number(f: Callable[..., Any], n: int) -> str:
+    """Say how many parameters `f` takes, if these are not `n`; else, and where unknown, empty."""
+    try:
+        signature = inspect.signature(f)
+        signature.bind(None, *[0.0] * n)
+    except ValueError:
+        return ""
+    except TypeError:
+        names = positional(f)[1:]
+        every = signature.parameters.values()
+        least = sum(p.kind in POSITIONAL and p.default is p.empty for p in every) - 1
+        if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in every) or least < 0:
+            return ""
+        if any(p.kind is p.VAR_POSITIONAL for p in every):
+            number = f"at least {least}"
+        else:
+            number = f"{least} to {len(names)}" if least < len(names) else f"{least}"
+        listed = f" ({', '.join(names)})" if names else ""
+        return f"p0 has {n} entries, but f takes {number} parameters after xdata{listed}."
+    return ""
+
+
+def _number(f: Callable[..., Any], bounds: Any) -> int:
+    """Count the positional arguments of `f` that follow xdata; if there are none, the bounds."""
+    bound = isinstance(f, MethodType)
+    function = f.__func__ if isinstance(f, MethodType) else f
+    if type(function) is FunctionType and not function.__dict__:
+        count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
+    else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
+        count = len(positional(f))
+    n = count - 1 if count > 1 else _count(bounds)
+    if n == 0:
+        raise ValueError(
+            "Unable to determine number of fit parameters. "
+            "The signature of f names none after xdata; p0 would tell."
+        )
+    return n
+
+
+def _is_named(values: Any) -> bool:
+    """Whether `values` has them by name: a dict, a pandas Series with names as its index."""
+    keys = getattr(values, "keys", None)
+    return callable(keys) and all(isinstance(key, str) for key in keys())
+
+
+def _in_order(what: str, values: Any, names: Sequence[str], missing: Any = ...) -> list[Any]:
+    """Put values by name into the order of `names`; `missing` stands for those not given."""
+    given = list(values.keys())
+    if not names:
+        raise ValueError(
+            f"{what} is for parameters by name, {_listed(given)}, but the signature of f names "
+            "none after xdata; want the values alone, in order."
+        )
+    if unknown := [name for name in given if name not in names]:
+        raise ValueError(
+            f"{what} has {_listed(unknown)}, no parameter of f; they are {_listed(names)}."
+        )
+    if missing is ... and (lacking := [name for name in names if name not in given]):
+        raise ValueError(
+            f"{what} has no value for {_listed(lacking)}; want one for each parameter of f: "
+            f"{_listed(names)}."
+        )
+    return [values[name] if name in given else missing for name in names]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _bounds_in_order(f: Callable[..., Any], bounds: Any) -> Any:
+    """Return `bounds`, where they are by name, as a pair of lists; others as they are.
+
+    By name may be the pairs, ``{"rate": (0, None)}``, or what each side has,
+    ``({"rate": 0}, {"rate": 9})``. Parameters that are not named have none.
+    """
+    if _is_named(bounds):
+        pairs = _in_order("bounds", bounds, positional(f)[1:], None)
+        return list(zip(*(as_pair((None, None) if p is None else p) for p in pairs), strict=True))
+    if not (hasattr(bounds, "lb") and hasattr(bounds, "ub")):
+        if not (isinstance(bounds, list | tuple) and any(map(_is_named, bounds))):
+            return bounds
+    sides = zip(as_pair(bounds), ("The lower bound", "The upper bound"), strict=True)
+    return tuple(
+        _in_order(what, side, positional(f)[1:], None) if _is_named(side) else side
+        for side, what in sides
+    )
+
+
+def _limits(bounds: Any, n: int) -> Limits | None:
+    """Return lower and upper bounds, each of shape (n,), or None where all are infinite."""
+    low, high = as_pair(bounds)
+    lower, upper = (
+        _as_limit("lower", low, n, bounds),
+        _as_limit("upper", high, n, bounds),
+    )
+    empty = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
+    if empty.size:
+        k = empty[0]
+        raise ValueError(
+            f"The bounds of p[{k}] are [{lower[k]}, {upper[k]}]; want lower <= upper, "
+            f"and a finite number between them.{pairs_advice(bounds)}"
+        )
+    unbounded = not (np.isfinite(lower).any() or np.isfinite(upper).any())
+    return None if unbounded else (lower, upper)
+
+
+def _count(bounds: Any) -> int:
+    """Tell the number of parameters from bounds of which one is a vector; 0 where none is."""
+    sides = () if bounds is None else as_pair(bounds)
+    return max((np.size(side) for side in sides if np.ndim(side) == 1), default=0)
+
+
+def _as_limit(which: str, value: Any, n: int, bounds: Any) -> FloatArray:
+    limit = as_data(f"The {which} bound", value)
+    if limit.shape not in ((), (1,), (n,)):
+        raise ValueError(
+            f"The {which} bound has shape {limit.shape}; want a scalar or ({n},), "
+            f"one for each of the N = {n} parameters.{pairs_advice(bounds)}"
+        )
+    return np.full(n, limit)
+
+
+def _inside(lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """Choose a start: 1, the middle between two bounds, or one unit inside of a single one."""
+    low, high = np.isfinite(lower), np.isfinite(upper)
+    first = np.ones(lower.size)
+    first[low & ~high] = lower[low & ~high] + 1.0
+    first[high & ~low] = upper[high & ~low] - 1.0
+    both = low & high
+    first[both] = 0.5 * lower[both] + 0.5 * upper[both]
+    return first
