@@ -46,6 +46,26 @@ def dynamic_symbols(*, defined: bool) -> set[str]:
     return names
 
 
+def vectorised() -> dict[str, bool]:
+    """Of the functions that run over many numbers: whether they take several at once."""
+    packed = re.compile(
+        r"\bv?(?:add|sub|mul|fn?m(?:add|sub)\d*)pd\b"  # x86-64
+        r"|\bf(?:add|sub|mul|mla|mls)\s.*\.2d\b"  # aarch64
+    )
+    found: dict[str, bool] = {}
+    for function in disassembly().split("\n\n"):
+        name = re.match(r"\w+ <(\w*_kernels_\w+|pyminpack_(?:enorm|qrfac|lmpar))[\w.]*>:", function)
+        if name:
+            found[name[1]] = found.get(name[1], False) or bool(packed.search(function))
+    return found
+
+
+@cache
+def disassembly() -> str:
+    command = ["objdump", "--disassemble", "--no-show-raw-insn", _minpack.__file__]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def needed() -> set[str]:
     return set(re.findall(r"\(NEEDED\).*\[(.+)\]", readelf("--dynamic")))
 
@@ -74,6 +94,13 @@ class TestExtension:
         others = {name for name in needed() if not LIBC.fullmatch(name)}
         system = pyminpack.show_config()["minpack"] == "system"
         assert others == ({"libminpack.so.1"} if system else set())
+
+    @pytest.mark.optimised
+    def test_kernels_compute_with_vectors(self):
+        """Protects the speed of each instruction set: a compiler that cannot does not say so."""
+        kernels = vectorised()
+        assert len(kernels) >= 8
+        assert [name for name, packed in kernels.items() if not packed] == []
 
     def test_show_config_tells_whose_lmdif_it_is(self):
         """Protects what a bug report says: with "system", and only then, the original is called."""
