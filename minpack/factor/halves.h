@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* Threads for the reduction of an m by n Jacobian: two where it is large, there are two processors
- * to run on, one of them idle, and none of the usual variables says one. It looks at the environment:
- * ask before other threads are let in. */
+ * to run on, one of them idle, and none of the usual variables says one. It looks at the environment,
+ * which no other thread may be changing. */
 int pyminpack_reduction_threads(int64_t m, int64_t n);
 
 /* Numbers in `memory`, below. */
