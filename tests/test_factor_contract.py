@@ -488,7 +488,7 @@ class TestThroughLeastsq:
         j[m - 1, n // 2] = j[0, n - 1] = bad
         arguments = (lambda x: f, np.zeros(n), (), lambda x: j, True, False)
         arguments += (0.0, 0.0, 0.0, 1, None, 100.0, None)
-        x, *told = _minpack.solve(*arguments, None, None)[:5]
+        x, *told = _minpack.solve(*arguments, None, None, False)[:5]
         assert told[:3] == [9, 2, n // 2]  # not finite, the Jacobian, its column
         assert told[:3] == list(_classic.solve(*arguments)[1:4])
         np.testing.assert_array_equal(x, np.zeros(n))

@@ -137,7 +137,7 @@ def test_same_path_as_classic(name, way):
     kind, m, parts = FITS[name]
     fit = kind(m, parts)
     x, info, *_, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = _minpack.solve(
-        *arguments(fit, way), None, None
+        *arguments(fit, way), None, None, False
     )
     expected = _classic.solve(*arguments(fit, way))
     assert info in {1, 2, 3}
@@ -241,11 +241,11 @@ class TestMemory:
 def test_concurrent_fits(way):
     """Protects threads: while one has let go of the GIL, others fit, each with its own state."""
     fit = Peaks(2000, 16)
-    _, *expected = alone = _minpack.solve(*arguments(fit, way), None, None)
+    _, *expected = alone = _minpack.solve(*arguments(fit, way), None, None, False)
     found = [None] * 4
 
     def run(i):
-        found[i] = _minpack.solve(*arguments(fit, way), None, None)
+        found[i] = _minpack.solve(*arguments(fit, way), None, None, False)
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(len(found))]
     for thread in threads:
