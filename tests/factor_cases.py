@@ -34,7 +34,7 @@ __all__ = [
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-ROWS_WORTH = 1000  # elements of J: src/pyminpack/driver/fit.h
+ROWS_WORTH = 1000  # elements of J: minpack/factor/factors.c
 PIVOT_WORTH = 48  # columns: the same
 BLOCK_ROWS = 248  # minpack/factor/sizes.f90
 

@@ -1,11 +1,10 @@
 module minpack_fdjac2
-   !! Forward differences for the Jacobian, a column at a time, so that whoever evaluates F keeps
-   !! control between two columns: x(j) + h, then column j from what came back.
-   use, intrinsic :: iso_c_binding, only: c_double, c_int64_t
+   !! The step of a forward difference.
+   use, intrinsic :: iso_c_binding, only: c_double
    use minpack_kinds, only: epsmch
    implicit none (type, external)
    private
-   public :: difference_step, step_within, difference_column
+   public :: difference_step, step_within
 
 contains
 
@@ -40,15 +39,5 @@ contains
          if (x_j - lower > step) step = -(x_j - lower)
       end if
    end function step_within
-
-   pure subroutine difference_column(m, fvec, h, column) bind(c, name="pyminpack_difference_column")
-      !! column := (column - fvec)/h.
-      integer(c_int64_t), intent(in), value :: m
-      real(c_double), intent(in) :: fvec(m)  !! F(x)
-      real(c_double), intent(in), value :: h
-      real(c_double), intent(inout) :: column(m)  !! in: F(x + h e_j)
-
-      column = (column - fvec)/h
-   end subroutine difference_column
 
 end module minpack_fdjac2

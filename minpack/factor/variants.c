@@ -34,16 +34,6 @@ DECLARE(_avx2, 1)
 DECLARE(_avx512, 2)
 #endif
 
-#define FACTORISE(suffix)                                                                          \
-    void pyminpack_factorise##suffix(int64_t, int64_t, double *, int64_t, const double *, int *,   \
-                                     double *, double *, double *, double *, double *);
-
-FACTORISE()
-FACTORISE(_avx2)
-
-/* Elements of J from which AVX2 is the faster: 50 x 3 take 0.26 us in place of 0.37, 200 x 4 1.0 of 1.8. */
-enum { AVX2_WORTH = 64 };
-
 static const variant *
 chosen(void)
 {
@@ -94,19 +84,6 @@ pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const 
                  const double *qtf, double *s, double *qtb, double *work)
 {
     chosen()->damped(n, r, ipvt, par, diag, qtf, s, qtb, work);
-}
-
-void
-pyminpack_factor_in_place(int64_t m, int64_t n, double *fjac, const double *fvec, int *ipvt,
-                          double *qtf, double *acnorm, double *work1, double *work2, double *work3)
-{
-#ifdef MINPACK_AVX2
-    if (m * n >= AVX2_WORTH && __builtin_cpu_supports("avx2")) {
-        pyminpack_factorise_avx2(m, n, fjac, m, fvec, ipvt, qtf, acnorm, work1, work2, work3);
-        return;
-    }
-#endif
-    pyminpack_factorise(m, n, fjac, m, fvec, ipvt, qtf, acnorm, work1, work2, work3);
 }
 
 int64_t

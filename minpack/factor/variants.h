@@ -12,10 +12,6 @@ void pyminpack_rows_finish(int64_t n, const double *state, double *r, double *qt
 void pyminpack_pivot(int64_t n, double *r, double *qtf, int *ipvt, double *work);
 void pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const double *diag,
                       const double *qtf, double *s, double *qtb, double *work);
-/* `factorise` of a J without padding: the same bits on every processor. work3 holds m numbers. */
-void pyminpack_factor_in_place(int64_t m, int64_t n, double *fjac, const double *fvec, int *ipvt,
-                               double *qtf, double *acnorm, double *work1, double *work2,
-                               double *work3);
 int64_t pyminpack_variant(void); /* 0: baseline, 1: AVX2, 2: AVX-512 */
 
 /* Numbers in their work arrays; 64-byte alignment is fastest, none is needed. */

@@ -20,7 +20,7 @@ contains
       integer(ik) :: i, rest
 
       total = 0.0_wp
-      rest = modulo(n, lanes)
+      rest = iand(n, lanes - 1)
       !GCC$ novector
       do i = 1, rest  ! at most seven: set-up for vectors would cost more
          total = total + x(i)*y(i)

@@ -32,7 +32,7 @@ module minpack_step
 
    type, bind(c) :: lm_state
       !! All that a fit remembers between two calls, but for the vectors.
-      !! Mirrored in src/pyminpack/driver/minpack.h.
+      !! Mirrored in minpack.h.
       ! The driver sets these before the first call,
       real(c_double) :: ftol = 0.0_wp
       real(c_double) :: xtol = 0.0_wp
@@ -222,8 +222,8 @@ contains
 
       if (.not. is_finite(state%fnorm_trial)) then
          state%blocked = 1
-      else if (any(abs(x_trial - x) > 0.0_wp)) then
-         state%blocked = 0
+      else if (state%blocked /= 0) then
+         if (any(abs(x_trial - x) > 0.0_wp)) state%blocked = 0
       end if
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
                  state%delta, state%par, actred, ratio, accepted)

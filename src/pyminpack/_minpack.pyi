@@ -1,4 +1,4 @@
-"""Types of the compiled extension: _minpack.pyf and solve.c."""
+"""Types of the compiled extension: _minpack.pyf and binding/solve.c."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,13 +1,19 @@
-/* The C view of the Fortran library in minpack/: see there for the meaning of the arguments. */
-#ifndef PYMINPACK_MINPACK_H
-#define PYMINPACK_MINPACK_H
+/* The C view of the Fortran sources: see there for the meaning of the arguments. */
+#ifndef MINPACK_H
+#define MINPACK_H
 
 #include <stdint.h>
 
+/* step/step.f90 */
 enum { REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP };
+
+/* info.f90 */
 enum { INFO_IMPROPER = 0, INFO_GTOL = 4, INFO_NONFINITE = 9, INFO_STOPPED = 10 };
 
-/* type(lm_state) of minpack/step/step.f90 */
+/* What was not finite, where info is 9. */
+enum { CAUSE_NONE, CAUSE_START, CAUSE_JACOBIAN, CAUSE_TRIAL };
+
+/* type(lm_state) of step/step.f90 */
 typedef struct {
     double ftol, xtol, gtol, factor;
     int64_t maxfev;
@@ -24,11 +30,13 @@ void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, d
                        double *work, int64_t ndense, double *dense, const double *lower,
                        const double *upper, double *box, int *pivots);
 double pyminpack_enorm(const int64_t *n, const double *x);
+void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
+                         int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
+                         double *work3);
 void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
                      int *ipvt, double *acnorm, double *rdiag, double *reference);
 double pyminpack_difference_step(double x_j, double epsfcn);
 double pyminpack_step_within(double h, double x_j, double lower, double upper);
-void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
 void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
                      double *c, double *r_inverse, int *full_rank);
 

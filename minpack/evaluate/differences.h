@@ -1,0 +1,51 @@
+/* The Jacobian by forward differences. */
+#ifndef MINPACK_DIFFERENCES_H
+#define MINPACK_DIFFERENCES_H
+
+#include <math.h>
+#include <string.h>
+
+#include "evaluator.h"
+
+/* x_trial := x + h e_j within the bounds; h, or 0 where these fix the variable: then its column is not
+ * to be known, nor needed. One column after another, from 0. `epsfcn` is the relative error of F. */
+static inline double
+lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
+{
+    if (j == 0) {
+        memcpy(fit->x_trial, fit->x, fit->n * sizeof(double));
+    }
+    else {
+        fit->x_trial[j - 1] = fit->x[j - 1];
+    }
+    double h = pyminpack_difference_step(fit->x[j], epsfcn);
+    if (fit->lower == NULL) {
+        fit->x_trial[j] = fit->x[j] + h;
+        return h;
+    }
+    const double lower = fit->lower[j], upper = fit->upper[j];
+    h = pyminpack_step_within(h, fit->x[j], lower, upper);
+    fit->x_trial[j] = fmin(fmax(fit->x[j] + h, lower), upper); /* x + (upper - x) may round past it */
+    return h;
+}
+
+/* column := (column - fvec)/h, where column holds F(x + h e_j) and fvec F(x); zeros where h is 0. */
+static inline void
+lm_difference_column(int64_t m, const double *restrict fvec, double h, double *restrict column)
+{
+    if (h == 0.0) {
+        memset(column, 0, m * sizeof(double));
+        return;
+    }
+    for (int64_t i = 0; i < m; i++) {
+        column[i] = (column[i] - fvec[i]) / h;
+    }
+}
+
+/* fjac := J at x, column by column. `function` puts F at x into fvec; what it returns, unless 0, is
+ * returned here at once. */
+typedef int (*lm_function)(void *self, const double *x, double *fvec);
+int lm_differences(lm_fit *fit, int64_t m, const double *fvec, double epsfcn, double *fjac,
+                   int64_t ldfjac, lm_function function, void *self);
+
+#endif

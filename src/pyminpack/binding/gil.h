@@ -1,0 +1,17 @@
+/* The interpreter's lock, let go where numbers are crunched for long enough: here and nowhere else. */
+#ifndef PYMINPACK_GIL_H
+#define PYMINPACK_GIL_H
+
+#include "python.h"
+
+typedef struct {
+    PyThreadState *let_go; /* NULL while we hold the lock */
+} gil;
+
+/* Before that many floating-point operations without Python. */
+void gil_let_go(gil *lock, double operations);
+
+/* Before anything that Python may see; as often as you like. */
+void gil_take(gil *lock);
+
+#endif

@@ -1,0 +1,15 @@
+/* The options that every way of fitting has. */
+#ifndef PYMINPACK_OPTIONS_H
+#define PYMINPACK_OPTIONS_H
+
+#include "minpack.h"
+#include "python.h"
+
+/* The order of the arguments `options`, below. */
+enum { FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, OPTION_COUNT };
+
+/* Into the state of a fit; maxfev is `default_maxfev` where it is not positive. *epsfcn, DBL_EPSILON where
+ * it is None. */
+int set_options(lm_state *state, double *epsfcn, PyObject *const *options, int64_t default_maxfev);
+
+#endif
