@@ -235,6 +235,7 @@ class TestFewData:
         assert ier in (1, 2, 3, 4)
         assert info["fvec"].shape == (2,)
         assert info["fjac"].shape == (3, 2)
+        assert info["fjac"].flags.c_contiguous
 
     @bundled
     def test_with_bounds(self):

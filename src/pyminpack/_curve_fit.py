@@ -224,7 +224,7 @@ def curve_fit(
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
     fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
     if missing:
-        infodict.update(fvec=fvec, fjac=fjac[:, :m])
+        infodict.update(fvec=fvec, fjac=np.ascontiguousarray(fjac[:, :m]))
     pcov = _covariance(cov_x, fvec, n, free, absolute_sigma)
 
     scale = _scale(ydata, weights, correlated, fvec)
