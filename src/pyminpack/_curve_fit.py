@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _fit_data, _parameters, _scipy_options
+from . import _fit_data, _parameters, _result, _scipy_options
 from ._arguments import _as_floats, _describe, residual_eps
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
 from ._differences import METHODS
@@ -42,7 +42,7 @@ def curve_fit(
     full_output: bool = False,
     nan_policy: str | None = None,
     **kwargs: Any,
-) -> tuple[Any, ...]:
+) -> _result.CurveFitResult | _result.FullCurveFitResult:
     """Fit the parameters of a model to data, by least squares.
 
     Finds the `p` that minimises ``sum(((f(xdata, *p) - ydata)/sigma)**2)``. A drop-in replacement
@@ -103,6 +103,10 @@ def curve_fit(
 
     Returns
     -------
+    A `CurveFitResult`, or with `full_output` a `FullCurveFitResult`: a tuple that prints as a
+    report, with standard errors, correlations and the like by name, the curve's ``band(x)`` and a
+    ``plot()``. It holds
+
     popt : ndarray, shape (N,)
         The parameters that fit best.
     pcov : ndarray, shape (N, N)
@@ -189,6 +193,7 @@ def curve_fit(
         )
     if kwargs or like_least_squares:
         kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
+    given, col_deriv = f, bool(kwargs.get("col_deriv", False))
     before = _fit_data.snapshot(xdata)
     first = _at_start(f, xdata, p0, before)
     ydata = _compared(ydata, first)
@@ -203,7 +208,6 @@ def curve_fit(
     missing = max(0, n - m) if like_least_squares else 0
     if callable(jac):
         want = n, m
-        col_deriv = kwargs.get("col_deriv", False)
         kwargs["Dfun"] = _jacobian(jac, xdata, weights, correlated, want, col_deriv)
         kwargs["col_deriv"] = True
     elif jac is not None and jac != "2-point":
@@ -246,9 +250,12 @@ def curve_fit(
         )  # fmt: skip
     if cov_x is not None and fvec.size <= free and not absolute_sigma:
         texts.append(no_degrees_of_freedom(fvec.size, free))
-    if texts:
-        _warn(texts, not np.isfinite(pcov.diagonal()).all())
-    return (popt, pcov, infodict, mesg, ier) if full_output else (popt, pcov)
+    warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
+    fitted = _result.Fitted(
+        popt, pcov, given, jac if callable(jac) else None, col_deriv, xdata, ydata, weights, fvec,
+        free, limits, infodict["nfev"], ier, mesg, warned,
+    )  # fmt: skip
+    return _result.make(fitted, infodict if full_output else None)
 
 
 def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
@@ -426,10 +433,11 @@ def _model(
     return model
 
 
-def _warn(texts: list[str], unknown: bool) -> None:
+def _warn(texts: list[str], unknown: bool) -> tuple[str, ...]:
     """Issue one warning for the covariance with all that is known of it, else one for each text."""
     if unknown:
         first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
         texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
     for text in texts:
         warnings.warn(text, optimize_warning(), stacklevel=stacklevel())
+    return tuple(texts)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ._arguments import _as_floats, as_pair, pairs_advice
 from ._fit_data import all_finite, as_data
 
-__all__ = ["positional", "start", "wrong_number"]
+__all__ = ["call", "names", "positional", "start", "wrong_number"]
 
 FloatArray = npt.NDArray[np.float64]
 Limits = tuple[FloatArray, FloatArray]
@@ -60,6 +60,33 @@ def positional(f: Callable[..., Any]) -> list[str]:
     except (TypeError, ValueError):
         return []
     return [parameter.name for parameter in parameters if parameter.kind in POSITIONAL]
+
+
+def names(f: Any, n: int) -> tuple[str, ...]:
+    """Names of the `n` parameters: those in the signature of `f`, then ``p[0]``, ... for *p."""
+    named = positional(f)[1 : n + 1]
+    rest = _rest(f) or "p"
+    return (*named, *(f"{rest}[{k}]" for k in range(n - len(named))))
+
+
+def call(f: Any, parameters: Sequence[str]) -> str:
+    """Write the call of `f` with these parameters."""
+    first = (positional(f) or ["x"])[0]
+    name = getattr(f, "__name__", type(f).__name__)
+    rest = _rest(f)
+    written = [p for p in parameters if not (rest and p.startswith(f"{rest}["))]
+    if rest and len(written) < len(parameters):
+        written.append(f"*{rest}")
+    return f"{'f' if name == '<lambda>' else name}({', '.join([first, *written])})"
+
+
+def _rest(f: Callable[..., Any]) -> str:
+    """Name of the argument of `f` that takes all further ones; empty where there is none."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
 
 
 def wrong_number(f: Callable[..., Any], n: int) -> str:

@@ -75,7 +75,7 @@ class Watch:
 
 def _progress_bar() -> Any:
     try:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
     except ImportError as error:
         raise ImportError(
             "verbose=2 draws its bar with tqdm, which is not installed: pip install tqdm."
