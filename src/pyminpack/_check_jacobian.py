@@ -57,6 +57,13 @@ class JacobianCheck:
         MINPACK's measure of each row, from 0 (wrong) to 1 (right); it knows of no uncertainty.
     transposed : bool
         The transposed Jacobian would have been right: the other `col_deriv`.
+
+    Examples
+    --------
+    >>> from pyminpack import JacobianCheck, check_jacobian
+    >>> check: JacobianCheck = check_jacobian(lambda x: x**2, lambda x: 3.0*x, 2.0)
+    >>> check.wrong
+    ((0, 0),)
     """
 
     ok: bool

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,30 +17,59 @@ from ._differences import METHODS
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
 from ._minpack import enorm
+from ._types import Derivatives, Method, NanPolicy, No, Options, Yes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
+Named = npt.ArrayLike | Mapping[str, Any]
 Weights = float | FloatArray | None
 
 UNBOUNDED = (-np.inf, np.inf)
 EPS = float(np.finfo(np.float64).eps)
 
 
+@overload
+def curve_fit(
+    f: Callable[..., Any], xdata: Any, ydata: npt.ArrayLike, p0: Named | None = ...,
+    sigma: npt.ArrayLike | None = ..., absolute_sigma: bool = ...,
+    check_finite: bool | None = ..., bounds: Any = ..., method: Method | None = ...,
+    jac: Derivatives | None = ..., *, full_output: No = ..., nan_policy: NanPolicy | None = ...,
+    **kwargs: Unpack[Options],
+) -> _result.CurveFitResult: ...  # fmt: skip
+@overload
+def curve_fit(
+    f: Callable[..., Any], xdata: Any, ydata: npt.ArrayLike, p0: Named | None = ...,
+    sigma: npt.ArrayLike | None = ..., absolute_sigma: bool = ...,
+    check_finite: bool | None = ..., bounds: Any = ..., method: Method | None = ...,
+    jac: Derivatives | None = ..., *, full_output: Yes, nan_policy: NanPolicy | None = ...,
+    **kwargs: Unpack[Options],
+) -> _result.FullCurveFitResult: ...  # fmt: skip
+@overload
+def curve_fit(
+    f: Callable[..., Any], xdata: Any, ydata: npt.ArrayLike, p0: Named | None = ...,
+    sigma: npt.ArrayLike | None = ..., absolute_sigma: bool = ...,
+    check_finite: bool | None = ..., bounds: Any = ..., method: Method | None = ...,
+    jac: Derivatives | None = ..., *, full_output: bool = ..., nan_policy: NanPolicy | None = ...,
+    **kwargs: Unpack[Options],
+) -> _result.CurveFitResult | _result.FullCurveFitResult: ...  # fmt: skip
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
     ydata: npt.ArrayLike,
-    p0: npt.ArrayLike | None = None,
+    p0: Named | None = None,
     sigma: npt.ArrayLike | None = None,
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: str | None = None,
-    jac: Callable[..., Any] | str | None = None,
+    method: Method | None = None,
+    jac: Derivatives | None = None,
     *,
-    full_output: bool = False,
-    nan_policy: str | None = None,
+    full_output: bool | Literal[0, 1] = False,
+    nan_policy: NanPolicy | None = None,
     **kwargs: Any,
 ) -> _result.CurveFitResult | _result.FullCurveFitResult:
     """Fit the parameters of a model to data, by least squares.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ._arguments import as_bounds, as_integer, as_real, as_start, improper, requ
 from ._differences import jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
+from ._types import Derivatives, Ier, InfoDict, No, Yes
 from ._watch import Iteration, Watch
 
 solve: Callable[..., Any] = _minpack.solve
@@ -28,12 +29,52 @@ __all__ = ["leastsq"]
 FloatArray = npt.NDArray[np.float64]
 
 
+Short = tuple[FloatArray, Ier]
+Full = tuple[FloatArray, FloatArray | None, InfoDict, str, Ier]
+
+
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
+    full_output: No = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., *, bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> Short: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any, Dfun: Derivatives | None,
+    full_output: Yes, col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., *, bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> Full: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
+    *, full_output: Yes, col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> Full: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
+    full_output: bool = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., *, bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> Short | Full: ...  # fmt: skip
 def leastsq(
     func: Callable[..., Any],
     x0: npt.ArrayLike,
     args: Any = (),
-    Dfun: Callable[..., Any] | str | None = None,
-    full_output: bool = False,
+    Dfun: Derivatives | None = None,
+    full_output: bool | Literal[0, 1] = False,
     col_deriv: bool = False,
     ftol: float = 1.49012e-08,
     xtol: float = 1.49012e-08,
@@ -48,7 +89,7 @@ def leastsq(
     max_nfev: int | None = None,
     callback: Callable[[Iteration], Any] | None = None,
     verbose: int = 0,
-) -> Any:
+) -> Short | Full:
     """Minimise the sum of squares of `func` by MINPACK's Levenberg-Marquardt.
 
     Finds ``argmin_x sum(func(x, *args)**2)``. A drop-in replacement of `scipy.optimize.leastsq`.
@@ -199,7 +240,8 @@ def leastsq(
     if not warning:
         _deprecate_warning()
     if len(fit) == 2:
-        return fit
+        short: Short = fit
+        return short
 
     x, ier, cause, where, culprit, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
     if ier == 9:
@@ -213,7 +255,7 @@ def leastsq(
     if full_output:
         if differences is not None:
             nfev += differences.nfev
-        infodict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
+        infodict: InfoDict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
         if Dfun is not None:
             infodict["njev"] = njev
         if limits is not None:

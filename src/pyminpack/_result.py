@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _parameters
-from ._types import InfoDict
+from ._types import Ier, InfoDict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ class Fitted(NamedTuple):
     free: int
     limits: tuple[FloatArray, FloatArray] | None
     nfev: int
-    ier: int
+    ier: Ier
     message: str
     warnings: tuple[str, ...]
     names: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class _Result:
         return self._fitted.nfev
 
     @property
-    def ier(self) -> int:
+    def ier(self) -> Ier:
         """Why the fit has ended: 1 to 4 converged, 10 stopped by the callback."""
         return self._fitted.ier
 
@@ -255,10 +255,18 @@ class CurveFitResult(_Result, tuple[FloatArray, FloatArray]):
         return f"CurveFitResult(popt={self[0]!r}, pcov={self[1]!r})"
 
 
-class FullCurveFitResult(_Result, tuple[FloatArray, FloatArray, InfoDict, str, int]):
+class FullCurveFitResult(_Result, tuple[FloatArray, FloatArray, InfoDict, str, Ier]):
     """Result of `curve_fit` with `full_output`: ``(popt, pcov, infodict, mesg, ier)``.
 
     And all that `CurveFitResult` has by name.
+
+    Examples
+    --------
+    >>> from pyminpack import curve_fit
+    >>> result = curve_fit(lambda t, a, b: a + b*t, [0, 1, 2], [1.0, 3.1, 4.9], full_output=True)
+    >>> popt, pcov, infodict, mesg, ier = result
+    >>> infodict["nfev"] == result.nfev
+    True
     """
 
     @property

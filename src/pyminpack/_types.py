@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from collections.abc import Callable
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Differences", "Ier", "InfoDict", "Method", "NanPolicy"]
+from ._watch import Iteration
 
-Differences = Literal["2-point", "3-point", "cs"]
+__all__ = [
+    "Derivatives",
+    "Ier",
+    "InfoDict",
+    "Method",
+    "NanPolicy",
+    "No",
+    "Options",
+    "Yes",
+]
+
+Derivatives = Callable[..., Any] | Literal["2-point", "3-point", "cs"]
 Method = Literal["lm", "trf", "dogbox"]
 NanPolicy = Literal["raise", "omit"]
 Ier = Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+#: As `full_output` is written, the 1 of old programs included; 0 and False are `No`.
+Yes = Literal[True, 1]
+No = Literal[False, 0]
 
 
 class _Always(TypedDict):
@@ -27,7 +42,41 @@ class InfoDict(_Always, total=False):
     """What `leastsq` and `curve_fit` return with `full_output`, by name; a plain dict.
 
     ``njev`` is there with derivatives by `Dfun` or `jac`, ``active_mask`` with bounds.
+
+    Examples
+    --------
+    >>> from pyminpack import InfoDict, leastsq
+    >>> def calls(infodict: InfoDict) -> int:
+    ...     return infodict["nfev"]
+    >>> x, cov_x, infodict, mesg, ier = leastsq(lambda x: x - 3.0, 1.0, full_output=True)
+    >>> calls(infodict) < 10
+    True
     """
 
     njev: int
     active_mask: npt.NDArray[np.int_]
+
+
+class Options(TypedDict, total=False):
+    """Options of `curve_fit` beside its arguments."""
+
+    ftol: float | None
+    xtol: float | None
+    gtol: float | None
+    maxfev: int | None
+    max_nfev: int | None
+    epsfcn: float | None
+    factor: float
+    diag: npt.ArrayLike | None
+    col_deriv: bool
+    callback: Callable[[Iteration], Any] | None
+    verbose: int
+    warning: bool
+    x_scale: npt.ArrayLike | None
+    diff_step: npt.ArrayLike | None
+    loss: Literal["linear"]
+    workers: Literal[1] | None
+    f_scale: float
+    tr_solver: Any
+    tr_options: Any
+    jac_sparsity: Any

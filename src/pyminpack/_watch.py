@@ -32,6 +32,16 @@ class Iteration:
         Points accepted so far, the start not counted.
     delta : float
         Radius of the next trust region, in units of ``norm(diag*x)``.
+
+    Examples
+    --------
+    >>> from pyminpack import Iteration, leastsq
+    >>> def watch(iteration: Iteration) -> None:
+    ...     if iteration.cost < 1e-3:
+    ...         raise StopIteration
+    >>> x, ier = leastsq(lambda x: x**2 - 2.0, 9.0, callback=watch)
+    >>> ier
+    10
     """
 
     x: FloatArray
