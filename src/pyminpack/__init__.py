@@ -1,5 +1,7 @@
 """MINPACK's Levenberg-Marquardt for Python: a scipy-compatible `leastsq` that needs numpy alone."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from ._build_info import VERSION as __version__
 from ._check_jacobian import JacobianCheck, check_jacobian
 from ._config import show_config
@@ -8,8 +10,10 @@ from ._errors import OptimizeWarning
 from ._leastsq import leastsq
 from ._patch import patch_scipy, unpatch_scipy
 from ._result import CurveFitResult, FullCurveFitResult
-from ._types import InfoDict
 from ._watch import Iteration
+
+if _TYPE_CHECKING:
+    from ._types import InfoDict
 
 __all__ = [
     "CurveFitResult",
@@ -26,3 +30,11 @@ __all__ = [
     "show_config",
     "unpatch_scipy",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "InfoDict":  # of use to type checkers alone, and not made before someone asks
+        from ._types import InfoDict
+
+        return InfoDict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

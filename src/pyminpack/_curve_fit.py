@@ -17,15 +17,17 @@ from ._differences import METHODS
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
 from ._minpack import enorm
-from ._types import Derivatives, Method, NanPolicy, No, Options, Yes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ._types import Derivatives, Method, NanPolicy, No, Options, Yes
+
+    Named = npt.ArrayLike | Mapping[str, Any]
+
 __all__ = ["curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
-Named = npt.ArrayLike | Mapping[str, Any]
 Weights = float | FloatArray | None
 
 UNBOUNDED = (-np.inf, np.inf)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ from ._arguments import as_bounds, as_integer, as_real, as_start, improper, requ
 from ._differences import jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
-from ._types import Derivatives, Ier, InfoDict, No, Yes
 from ._watch import Iteration, Watch
 
 solve: Callable[..., Any] = _minpack.solve
@@ -29,8 +28,11 @@ __all__ = ["leastsq"]
 FloatArray = npt.NDArray[np.float64]
 
 
-Short = tuple[FloatArray, Ier]
-Full = tuple[FloatArray, FloatArray | None, InfoDict, str, Ier]
+if TYPE_CHECKING:  # making them takes as long as a fifth of the import
+    from ._types import Derivatives, Ier, InfoDict, No, Yes
+
+    Short = tuple[FloatArray, Ier]
+    Full = tuple[FloatArray, FloatArray | None, InfoDict, str, Ier]
 
 
 @overload

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _parameters
-from ._types import Ier, InfoDict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+    from ._types import Ier, InfoDict
 
 __all__ = ["CurveFitResult", "Fitted", "FullCurveFitResult", "make"]
 
@@ -255,7 +256,7 @@ class CurveFitResult(_Result, tuple[FloatArray, FloatArray]):
         return f"CurveFitResult(popt={self[0]!r}, pcov={self[1]!r})"
 
 
-class FullCurveFitResult(_Result, tuple[FloatArray, FloatArray, InfoDict, str, Ier]):
+class FullCurveFitResult(_Result, tuple[FloatArray, FloatArray, "InfoDict", str, "Ier"]):
     """Result of `curve_fit` with `full_output`: ``(popt, pcov, infodict, mesg, ier)``.
 
     And all that `CurveFitResult` has by name.
