@@ -63,7 +63,7 @@ class TestBand:
         shifted = far._fitted._replace(
             f=peak, popt=near.popt + np.array([0.0, date, 0.0]), pcov=near.pcov
         )
-        far._fitted = shifted
+        far._state = shifted
         np.testing.assert_allclose(far.band(), near.band(), rtol=1e-5)
 
     def test_a_line_through_parameters_that_cannot_be_told_apart(self):

@@ -193,7 +193,7 @@ class TestReport:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stuck = curve_fit(lambda t, a, b: a + 0.0 * b + t, T, Y)
-        stuck._fitted = stuck._fitted._replace(warnings=("a < b & c",))
+        stuck._state = stuck._fitted._replace(warnings=("a < b & c",))
         assert "a &lt; b &amp; c" in stuck._repr_html_()
 
     @pytest.mark.parametrize(

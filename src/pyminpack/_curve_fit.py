@@ -282,11 +282,11 @@ def curve_fit(
     if cov_x is not None and fvec.size <= free and not absolute_sigma:
         texts.append(no_degrees_of_freedom(fvec.size, free))
     warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
-    fitted = _result.Fitted(
+    state = (
         popt, pcov, given, jac if callable(jac) else None, col_deriv, xdata, ydata, weights, fvec,
         free, limits, infodict["nfev"], ier, mesg, warned,
     )  # fmt: skip
-    return _result.make(fitted, infodict if full_output else None)
+    return _result.make(state, infodict if full_output else None)
 
 
 def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
