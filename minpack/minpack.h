@@ -29,6 +29,7 @@ void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, d
                        const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
                        double *work, int64_t ndense, double *dense, const double *lower,
                        const double *upper, double *box, int *pivots);
+int64_t pyminpack_dense_size(int64_t n); /* ndense with which a large n is solved by blocks */
 double pyminpack_enorm(const int64_t *n, const double *x);
 void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
                          int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,

@@ -16,8 +16,6 @@ __all__ = [
     "BLOCK_ROWS",
     "IMPLEMENTATIONS",
     "KINDS",
-    "PIVOT_WORTH",
-    "ROWS_WORTH",
     "SIZES",
     "Factors",
     "ill_conditioned",
@@ -34,9 +32,7 @@ __all__ = [
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-ROWS_WORTH = 1000  # elements of J: minpack/factor/factors.c
-PIVOT_WORTH = 48  # columns: the same
-BLOCK_ROWS = 248  # minpack/factor/sizes.f90
+BLOCK_ROWS = _minpack.block_size(7) // 8  # rows that are reduced at a time
 
 # Rows and columns: around every switch, whole and broken panels of 8 and 32 columns.
 SIZES = [

@@ -9,7 +9,6 @@ from factor_cases import (
     BLOCK_ROWS,
     IMPLEMENTATIONS,
     KINDS,
-    ROWS_WORTH,
     SIZES,
     Factors,
     ill_conditioned,
@@ -23,11 +22,21 @@ from factor_cases import (
     separated,
 )
 
-from pyminpack import _classic, _minpack, leastsq
+from pyminpack import _classic, _config, _minpack, leastsq
 
+ISAS = range(_minpack.best_isa() + 1)
 EPS = 2.0**-52
 WAYS = pytest.mark.parametrize("factorise", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
 AT_SIZES = pytest.mark.parametrize(("m", "n"), SIZES)
+
+
+@pytest.fixture(autouse=True, scope="module", params=ISAS, ids=[_config.ISAS[i] for i in ISAS])
+def isa(request):
+    """Each instruction set that this processor has: what a weaker one would run."""
+    before = _minpack.isa() if _minpack.isa_is_chosen() else -1
+    assert _minpack.choose_isa(request.param)
+    yield request.param
+    _minpack.choose_isa(before)
 
 
 def rounding(n):
@@ -386,7 +395,7 @@ def fit(j, f, *, col_deriv=False):
     fjac = infodict["fjac"]
     m, n = len(f), min(j.shape)
     assert fjac.shape == (n, m)
-    if m * n >= ROWS_WORTH:
+    if _minpack.factor_by_rows(m, n):
         np.testing.assert_array_equal(fjac, np.tril(fjac))  # zeros beside R
     r = np.triu(fjac.T[:n])
     # The norms are not shown: those of R's columns.

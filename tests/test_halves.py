@@ -27,6 +27,8 @@ def reduced(j, f, threads):
 def test_where_it_begins(m, n):
     """Protects small Jacobians from threads, and memory: only halves need another factor."""
     one = _minpack.state_size(n) + _minpack.block_size(n)
+    assert _minpack.factor_in_halves(m, n)
+    assert not _minpack.factor_in_halves(m - 1, n)
     assert _minpack.reduction_size(m, n) == 2 * one
     assert _minpack.reduction_size(m - 1, n) == one
     assert _minpack.reduction_threads(m - 1, n) == 1

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "factors.h"
+#include "factor.h"
 #include "minpack.h"
 
 /* One fit: all that differs from fit to fit, in numbers. */

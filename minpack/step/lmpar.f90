@@ -8,7 +8,7 @@ module minpack_lmpar
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
    use minpack_sizes, only: dense_size, leading, padded
    use minpack_triangular, only: solve_upper, solve_upper_transposed
-   use minpack_variants, only: damped
+   use minpack_dispatch, only: damped
    implicit none (type, external)
    private
    public :: lmpar

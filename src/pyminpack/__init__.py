@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ._build_info import VERSION as __version__
 from ._check_jacobian import JacobianCheck, check_jacobian
-from ._config import show_config
+from ._config import choose_isa, show_config
 from ._curve_fit import curve_fit
 from ._errors import OptimizeWarning
 from ._leastsq import leastsq
@@ -30,6 +30,9 @@ __all__ = [
     "show_config",
     "unpatch_scipy",
 ]
+
+choose_isa()
+del choose_isa
 
 
 def __getattr__(name: str) -> object:

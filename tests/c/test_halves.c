@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "halves.h"
-#include "variants.h"
+#include "dispatch.h"
+#include "factor.h"
 
 static int failures = 0;
 
@@ -62,7 +62,7 @@ static int is_factor(int64_t m, int64_t n, const double *j, const double *f, con
 
 static void reduce(int64_t m, int64_t n)
 {
-    const int64_t size = pyminpack_reduction_size(m, n), state = pyminpack_state_size(n);
+    const int64_t size = lm_reduction_size(m, n), state = lm_running_size(n);
     double *j = numbers(m * n), *f = numbers(m), *one = numbers(size), *two = numbers(size);
     double *r = numbers(n * n), *qtf = numbers(n), *acnorm = numbers(n);
     uint64_t seed = 1;
@@ -71,21 +71,60 @@ static void reduce(int64_t m, int64_t n)
     for (int64_t i = 0; i < m; i++)
         f[i] = next(&seed);
 
-    check(pyminpack_reduce_rows(m, n, j, 1, m, f, one, 1), "one thread reduces", m, n);
-    check(pyminpack_reduce_rows(m, n, j, 1, m, f, two, 2), "two threads reduce", m, n);
+    check(lm_factor_reduce(m, n, j, 1, m, f, one, 1), "one thread reduces", m, n);
+    check(lm_factor_reduce(m, n, j, 1, m, f, two, 2), "two threads reduce", m, n);
     check(memcmp(one, two, state * sizeof(double)) == 0, "two threads give the same bits", m, n);
     pyminpack_rows_finish(n, one, r, qtf, acnorm);
     check(is_factor(m, n, j, f, r, qtf), "R'R = J'J, R'qtf = J'f", m, n);
     j[m * n - 1] = INFINITY;
-    check(!pyminpack_reduce_rows(m, n, j, 1, m, f, two, 2), "the last row is looked at", m, n);
+    check(!lm_factor_reduce(m, n, j, 1, m, f, two, 2), "the last row is looked at", m, n);
 
     free(j), free(f), free(one), free(two), free(r), free(qtf), free(acnorm);
 }
 
+/* Blocks of rows of any height, in two running factors, merged: J need not be whole. */
+static void blocks(int64_t m, int64_t n)
+{
+    const int64_t running = lm_running_size(n), rows = lm_rows_size(n), end = lm_end_size(n);
+    double *j = numbers(m * n), *f = numbers(m), *one = numbers(running), *two = numbers(running);
+    double *scratch = numbers(rows > end ? rows : end), *sorted = numbers(m * n);
+    double *r = numbers(n * n), *qtf = numbers(n), *acnorm = numbers(n);
+    int *ipvt = malloc(n * sizeof(int));
+    lm_factors factors = {r, n, ipvt, qtf, acnorm};
+    uint64_t seed = 2;
+    for (int64_t i = 0; i < m * n; i++)
+        j[i] = next(&seed);
+    for (int64_t i = 0; i < m; i++)
+        f[i] = next(&seed);
+
+    lm_factor_begin(n, one);
+    lm_factor_begin(n, two);
+    for (int64_t first = 0, height = 1; first < m; first += height, height *= 3) {
+        const int64_t count = height < m - first ? height : m - first;
+        check(lm_factor_rows(n, height > 9 ? one : two, count, j + first, 1, m, f + first, scratch),
+              "a block is finite", m, n);
+    }
+    lm_factor_merge(n, one, two);
+    lm_factor_end(&factors, n, one, scratch);
+    for (int64_t k = 0; k < n; k++) {
+        const double *column = j + (ipvt[k] - 1) * m;
+        memcpy(sorted + k * m, column, m * sizeof(double));
+        check(fabs(acnorm[ipvt[k] - 1] - sqrt(product(m, column, column))) <= DBL_EPSILON * m, "norms of the columns",
+              m, n);
+        check(k == 0 || fabs(r[k * n + k]) <= fabs(r[(k - 1) * n + k - 1]), "R is pivoted", m, n);
+    }
+    check(is_factor(m, n, sorted, f, r, qtf), "R'R = P'J'JP, R'qtf = P'J'f by blocks", m, n);
+    j[0] = NAN;
+    check(!lm_factor_rows(n, one, 1, j, 1, m, f, scratch), "a block that is not finite", m, n);
+
+    free(j), free(f), free(one), free(two), free(scratch), free(sorted), free(r), free(qtf), free(acnorm), free(ipvt);
+}
+
 int main(void)
 {
-    check(pyminpack_reduction_size(1725, 50) == 2 * pyminpack_reduction_size(1724, 50),
-          "a large one is in two halves", 1725, 50);
+    blocks(500, 7);
+    blocks(700, 60);
+    check(lm_factor_in_halves(1725, 50) && !lm_factor_in_halves(1724, 50), "a large one is in two halves", 1725, 50);
     reduce(1725, 50);
     reduce(47620, 7);
     reduce(1300, 93);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "differences.h"
-#include "halves.h"
 #include "objects.h"
 
 /* Whether the last callee has let go of its x, and left it as it was made: then the next may have it. */
@@ -106,11 +105,10 @@ static void
 factor_by_rows(python_fit *f, const double *j, npy_intp row_stride, npy_intp column_stride)
 {
     const npy_intp m = f->m, n = f->fit.n;
-    const int threads = pyminpack_reduction_threads(m, n); /* from the environment: under the lock */
+    const int threads = lm_factor_threads(m, n); /* from the environment: under the lock */
     f->factored = 1;
     gil_let_go(&f->lock, 2.0 * m * n * n);
-    lm_factor_by_rows(&f->fit.factors, m, n, j, row_stride, column_stride, f->fvec, threads,
-                      f->work.scratch, f->work.p, f->work.work, f->f_trial);
+    lm_factor_whole(&f->fit.factors, m, n, j, row_stride, column_stride, f->fvec, f->work.scratch, threads);
 }
 
 static int

@@ -42,8 +42,11 @@ allocate(call *c)
         PyErr_NoMemory();
         return -1;
     }
-    f->by_rows = lm_by_rows(m, n);
-    f->work.scratch_size = f->by_rows ? lm_scratch_size(m, n) : 0;
+    f->by_rows = lm_factor_by_rows(m, n);
+    if (f->by_rows) {
+        const int64_t factor = lm_factor_size(m, n), step = pyminpack_dense_size(n);
+        f->work.scratch_size = factor > step ? factor : step;
+    }
     factors->ldr = f->by_rows ? n : m;
     if (c->full_output) {
         npy_intp shape[2] = {n, m};
@@ -219,7 +222,7 @@ result(call *c)
                              Py_None, Py_None, Py_None, Py_None);
     }
     if (!f->factored) {
-        lm_no_factors(factors, f->fit.n);
+        lm_factor_none(factors, f->fit.n);
     }
     if (f->by_rows) {
         show_factors(c);

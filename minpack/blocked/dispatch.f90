@@ -1,5 +1,5 @@
-module minpack_variants
-   !! Explicit interfaces of the routines that variants.c picks by instruction set.
+module minpack_dispatch
+   !! Explicit interfaces of the routines that dispatch.c picks by instruction set.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    implicit none (type, external)
    private
@@ -25,4 +25,4 @@ module minpack_variants
 
    end interface
 
-end module minpack_variants
+end module minpack_dispatch

@@ -1,7 +1,10 @@
-/* One portable binary, the machine's own instructions: the blocked factor routines are compiled once
- * for each instruction set, and each call takes the best that this processor has. Stateless: asking the
- * processor costs a few nanoseconds, and there is nothing to initialise or to race for. */
-#include "variants.h"
+/* One portable binary, the machine's own instructions: the Fortran of this folder (sizes and scales, which
+ * hold no loop worth it, apart) is compiled once for each instruction set, and each call takes the best that
+ * this processor has, or what was chosen. Asking the processor costs a few nanoseconds; the choice is the one
+ * variable of the library, and it is atomic. */
+#include "dispatch.h"
+
+#include <stdatomic.h>
 
 typedef struct {
     void (*rows_add)(int64_t, int64_t, const double *, int64_t, int64_t, const double *, double *,
@@ -11,10 +14,9 @@ typedef struct {
     void (*pivot)(int64_t, double *, double *, int *, double *);
     void (*damped)(int64_t, const double *, const int *, double, const double *, const double *,
                    double *, double *, double *);
-    int64_t rank; /* 0: baseline, 1: AVX2, 2: AVX-512 */
 } variant;
 
-#define DECLARE(isa, rank)                                                                         \
+#define DECLARE(isa)                                                                               \
     void blocked_rows_add##isa(int64_t, int64_t, const double *, int64_t, int64_t, const double *, \
                                double *, double *, int64_t *);                                     \
     void blocked_rows_merge##isa(int64_t, double *, double *);                                     \
@@ -24,34 +26,74 @@ typedef struct {
                              const double *, double *, double *, double *);                        \
     static const variant variant##isa = {blocked_rows_add##isa, blocked_rows_merge##isa,           \
                                          blocked_rows_finish##isa, blocked_pivot##isa,             \
-                                         blocked_damped##isa, rank};
+                                         blocked_damped##isa};
 
-DECLARE(_baseline, 0)
+DECLARE(_baseline)
 #ifdef MINPACK_AVX2
-DECLARE(_avx2, 1)
+DECLARE(_avx2)
 #endif
 #ifdef MINPACK_AVX512
-DECLARE(_avx512, 2)
+DECLARE(_avx512)
 #endif
+
+static atomic_int choice; /* 0: none, else 1 + the instruction set */
+
+int64_t
+pyminpack_best_isa(void)
+{
+    /* Exactly the features that meson.build compiles them with. */
+#ifdef MINPACK_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+#ifdef MINPACK_AVX512
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
+            && __builtin_cpu_supports("avx512dq")) {
+            return ISA_AVX512;
+        }
+#endif
+        return ISA_AVX2;
+    }
+#endif
+    return ISA_BASELINE;
+}
+
+int64_t
+pyminpack_isa(void)
+{
+    const int chosen = atomic_load_explicit(&choice, memory_order_relaxed);
+    return chosen > 0 ? chosen - 1 : pyminpack_best_isa();
+}
+
+int
+pyminpack_isa_is_chosen(void)
+{
+    return atomic_load_explicit(&choice, memory_order_relaxed) > 0;
+}
+
+int
+pyminpack_choose_isa(int64_t isa)
+{
+    if (isa > pyminpack_best_isa()) {
+        return 0;
+    }
+    atomic_store_explicit(&choice, isa < 0 ? 0 : (int)isa + 1, memory_order_relaxed);
+    return 1;
+}
 
 static const variant *
 chosen(void)
 {
-    /* Exactly the features that meson.build compiles them with. */
+    switch (pyminpack_isa()) {
+#ifdef MINPACK_AVX512
+    case ISA_AVX512:
+        return &variant_avx512;
+#endif
 #ifdef MINPACK_AVX2
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    case ISA_AVX2:
+        return &variant_avx2;
+#endif
+    default:
         return &variant_baseline;
     }
-#ifdef MINPACK_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512dq")) {
-        return &variant_avx512;
-    }
-#endif
-    return &variant_avx2;
-#else
-    return &variant_baseline;
-#endif
 }
 
 void
@@ -84,10 +126,4 @@ pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const 
                  const double *qtf, double *s, double *qtb, double *work)
 {
     chosen()->damped(n, r, ipvt, par, diag, qtf, s, qtb, work);
-}
-
-int64_t
-pyminpack_variant(void)
-{
-    return chosen()->rank;
 }

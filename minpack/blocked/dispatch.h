@@ -1,6 +1,6 @@
-/* The blocked factor routines (rows.f90, pivot.f90, damped.f90), each the variant for this processor. */
-#ifndef MINPACK_VARIANTS_H
-#define MINPACK_VARIANTS_H
+/* The blocked factor routines (rows.f90, pivot.f90, damped.f90), each in the instruction set of pyminpack_isa. */
+#ifndef MINPACK_DISPATCH_H
+#define MINPACK_DISPATCH_H
 
 #include <stdint.h>
 
@@ -12,13 +12,19 @@ void pyminpack_rows_finish(int64_t n, const double *state, double *r, double *qt
 void pyminpack_pivot(int64_t n, double *r, double *qtf, int *ipvt, double *work);
 void pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const double *diag,
                       const double *qtf, double *s, double *qtb, double *work);
-int64_t pyminpack_variant(void); /* 0: baseline, 1: AVX2, 2: AVX-512 */
+
+/* The instruction set in use: the best that this processor and this build have, unless another is chosen. */
+enum { ISA_BASELINE, ISA_AVX2, ISA_AVX512 };
+int64_t pyminpack_isa(void);
+int64_t pyminpack_best_isa(void);
+int pyminpack_isa_is_chosen(void);
+/* 0 where there is none such here; negative: the best again. Calls in progress end in what they began with. */
+int pyminpack_choose_isa(int64_t isa);
 
 /* Numbers in their work arrays; 64-byte alignment is fastest, none is needed. */
 int64_t pyminpack_state_size(int64_t n);
 int64_t pyminpack_block_size(int64_t n);
 int64_t pyminpack_pivot_size(int64_t n);
 int64_t pyminpack_damped_size(int64_t n); /* and leading(n) times padded(n) for S */
-int64_t pyminpack_dense_size(int64_t n);
 
 #endif
