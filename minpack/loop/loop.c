@@ -68,7 +68,7 @@ lm_begin(lm_fit *fit, lm_work *work)
     step(fit, work);
 }
 
-int64_t
+inline int64_t
 lm_round(lm_fit **fits, int64_t running, const lm_evaluator *evaluator, lm_work *work)
 {
     void *self = evaluator->self;

@@ -4,7 +4,7 @@ static void *
 take(lm_plan *plan, size_t bytes)
 {
     void *taken = plan->memory == NULL ? NULL : (char *)plan->memory + plan->used;
-    plan->used += (bytes + 7) / 8 * 8;
+    plan->used += (bytes + 7) & ~(size_t)7;
     return taken;
 }
 

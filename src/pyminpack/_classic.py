@@ -157,7 +157,7 @@ def solve(
     bounds: FloatArray | None = None,
     watch: Callable[..., None] | None = None,
     trials_only: bool = False,
-) -> tuple[Any, ...]:
+) -> tuple[FloatArray, int] | _minpack.Outcome:
     """Run a fit, with the arguments and the result of `_minpack.solve`; no bounds, no watching."""
     if bounds is not None or watch is not None:
         raise ValueError(
@@ -166,13 +166,7 @@ def solve(
         )
     x = _arguments.as_start(x0)
     n = x.size
-    ftol, xtol, gtol, factor = (
-        _arguments.as_real(name, value)
-        for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol), ("factor", factor))
-    )
-    if epsfcn is not None:
-        epsfcn = _arguments.as_real("epsfcn", epsfcn)
-    limit = _arguments.as_integer("maxfev", maxfev)
+    limit = maxfev
     if limit <= 0:
         limit = (200 if Dfun is None else 100) * (n + 1)
     elif trials_only and Dfun is None:
@@ -222,7 +216,7 @@ def solve(
     if not full_output and 1 <= info <= 4:
         return x, info
     cov_x, full_rank = _minpack.covar(fjac, ipvt) if 1 <= info <= 4 else (None, 0)
-    return (
+    return _minpack.Outcome((
         x, info, guard.cause, guard.where, guard.culprit, nfev, njev, fvec, fjac.T, ipvt, qtf,
         cov_x if full_rank else None,
-    )  # fmt: skip
+    ))  # fmt: skip

@@ -212,7 +212,10 @@ def leastsq(
     """
     if not isinstance(args, tuple):
         args = (args,)
-    limits = None if bounds is None else as_bounds(bounds, as_start(x0))
+    limits = None
+    if bounds is not None:
+        x0 = as_start(x0)
+        limits = as_bounds(bounds, x0)
     differences = None
     if isinstance(Dfun, str):
         lower, upper = (None, None) if limits is None else limits
@@ -245,9 +248,10 @@ def leastsq(
         short: Short = fit
         return short
 
-    x, ier, cause, where, culprit, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = fit
+    x, ier = fit.x, fit.ier
     if ier == 9:
-        mesg = nonfinite(cause, where, culprit, x, Dfun is not None and differences is None)
+        analytic = Dfun is not None and differences is None
+        mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic)
     elif ier == 0:
         mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
     else:
@@ -255,16 +259,20 @@ def leastsq(
         limit = min(maxfev, sys.maxsize) if maxfev > 0 else default
         mesg = message(ier, ftol, xtol, gtol, limit, trials_only)
     if full_output:
-        if differences is not None:
-            nfev += differences.nfev
-        infodict: InfoDict = {"nfev": nfev, "fvec": fvec, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
+        infodict: InfoDict = {
+            "nfev": fit.nfev if differences is None else fit.nfev + differences.nfev,
+            "fvec": fit.fvec,
+            "fjac": fit.fjac,
+            "ipvt": fit.ipvt,
+            "qtf": fit.qtf,
+        }
         if Dfun is not None:
-            infodict["njev"] = njev
+            infodict["njev"] = fit.njev
         if limits is not None:
             infodict["active_mask"] = (x >= limits[1]).astype(int) - (x <= limits[0])
         elif bounds is not None:
             infodict["active_mask"] = np.zeros(x.size, dtype=int)
-        return x, cov_x, infodict, mesg, ier
+        return x, fit.cov_x, infodict, mesg, ier
 
     if ier == 0:
         raise TypeError(mesg)

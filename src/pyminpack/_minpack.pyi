@@ -9,6 +9,23 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
+class Outcome(tuple[Any, ...]):
+    """How a fit ended; from `fvec` on None without full output."""
+
+    x: FloatArray
+    ier: int
+    cause: int
+    where: int
+    culprit: float
+    nfev: int
+    njev: int
+    fvec: Any
+    fjac: Any
+    ipvt: Any
+    qtf: Any
+    cov_x: Any
+    def __new__(cls, entries: tuple[Any, ...], /) -> Outcome: ...
+
 def solve(
     func: Callable[..., Any],
     x0: npt.ArrayLike,
@@ -27,7 +44,7 @@ def solve(
     watch: Callable[..., None] | None,
     trials_only: bool,
     /,
-) -> tuple[Any, ...]: ...
+) -> tuple[FloatArray, int] | Outcome: ...
 def lmdif(
     fcn: Callable[[FloatArray, FloatArray, int], int],
     x: FloatArray,

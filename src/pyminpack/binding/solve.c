@@ -7,6 +7,7 @@
 #include "functions.h"
 #include "objects.h"
 #include "options.h"
+#include "outcome.h"
 
 typedef struct {
     python_fit f;
@@ -133,6 +134,19 @@ set_diag(call *c, PyObject *diag)
     return 0;
 }
 
+/* The eps of the numbers that func returned. */
+static int
+set_eps(python_fit *f, PyObject *value)
+{
+    PyObject *eps = arguments("residual_eps", "(O)", value);
+    if (eps == NULL) {
+        return -1;
+    }
+    f->epsfcn = PyFloat_AsDouble(eps);
+    Py_DECREF(eps);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* Call func at the start, and with M known set up the rest. */
 static int
 begin(call *c, PyObject *epsfcn)
@@ -149,20 +163,16 @@ begin(call *c, PyObject *epsfcn)
         return -1;
     }
     f->m = PyArray_SIZE(first);
-    int status = -1;
-    if (epsfcn == Py_None && (PyObject *)first != value) {
-        PyObject *eps = arguments("residual_eps", "(O)", value);
-        f->epsfcn = eps ? PyFloat_AsDouble(eps) : -1.0;
-        Py_XDECREF(eps);
-    }
-    if (PyErr_Occurred()) {
-    }
-    else if (f->m < f->fit.n) {
+    int status = 0;
+    if (f->m < f->fit.n) {
         Py_XDECREF(arguments("too_few_residuals", "(nn)", (Py_ssize_t)f->fit.n, (Py_ssize_t)f->m));
+        status = -1;
     }
-    else if (allocate(c) == 0) {
+    else if (epsfcn == Py_None && (PyObject *)first != value) {
+        status = set_eps(f, value);
+    }
+    if (status == 0 && (status = allocate(c)) == 0) {
         memcpy(f->f_trial, PyArray_DATA(first), f->m * sizeof(double));
-        status = 0;
     }
     Py_DECREF(first);
     Py_DECREF(value);
@@ -205,33 +215,55 @@ show_factors(call *c)
     }
 }
 
-static PyObject *
-result(call *c)
+/* Into `entries`, NULL where memory has run out. */
+static void
+show_arrays(call *c, PyObject **entries)
 {
     python_fit *f = &c->f;
     lm_factors *factors = &f->fit.factors;
-    const lm_state *state = &f->fit.state;
-    const int info = state->info;
-    if (c->fjac == NULL && ((info >= 1 && info <= INFO_GTOL) || info == INFO_STOPPED)) {
-        return Py_BuildValue("Oi", c->x, info);
-    }
-    const blame found = find_blame(f);
-    if (c->fjac == NULL) {
-        return Py_BuildValue("OiindLLOOOOO", c->x, info, found.cause, (Py_ssize_t)found.where,
-                             found.culprit, (long long)state->nfev, (long long)state->njev, Py_None,
-                             Py_None, Py_None, Py_None, Py_None);
-    }
     if (!f->factored) {
         lm_factor_none(factors, f->fit.n);
     }
     if (f->by_rows) {
         show_factors(c);
     }
-    return Py_BuildValue("OiindLLNONNN", c->x, info, found.cause, (Py_ssize_t)found.where,
-                         found.culprit, (long long)state->nfev, (long long)state->njev,
-                         vector(f->m, NPY_DOUBLE, f->fvec), c->fjac,
-                         vector(f->fit.n, NPY_INT, factors->ipvt),
-                         vector(f->fit.n, NPY_DOUBLE, factors->qtf), covariance(f));
+    entries[OUTCOME_FVEC] = vector(f->m, NPY_DOUBLE, f->fvec);
+    entries[OUTCOME_FJAC] = Py_NewRef(c->fjac);
+    entries[OUTCOME_IPVT] = vector(f->fit.n, NPY_INT, factors->ipvt);
+    entries[OUTCOME_QTF] = vector(f->fit.n, NPY_DOUBLE, factors->qtf);
+    entries[OUTCOME_COV_X] = covariance(f);
+}
+
+static PyObject *
+result(call *c)
+{
+    const lm_state *state = &c->f.fit.state;
+    const int info = state->info;
+    PyObject *ier = PyLong_FromLong(info);
+    if (c->fjac == NULL && ((info >= 1 && info <= INFO_GTOL) || info == INFO_STOPPED)) {
+        PyObject *pair = ier ? PyTuple_Pack(2, c->x, ier) : NULL;
+        Py_XDECREF(ier);
+        return pair;
+    }
+    const blame found = find_blame(&c->f);
+    PyObject *entries[OUTCOME_COUNT] = {
+        [OUTCOME_X] = Py_NewRef(c->x),
+        [OUTCOME_IER] = ier,
+        [OUTCOME_CAUSE] = PyLong_FromLong(found.cause),
+        [OUTCOME_WHERE] = PyLong_FromSsize_t(found.where),
+        [OUTCOME_CULPRIT] = PyFloat_FromDouble(found.culprit),
+        [OUTCOME_NFEV] = PyLong_FromLongLong(state->nfev),
+        [OUTCOME_NJEV] = PyLong_FromLongLong(state->njev),
+    };
+    if (c->fjac != NULL) {
+        show_arrays(c, entries);
+    }
+    else {
+        for (int i = OUTCOME_FVEC; i < OUTCOME_COUNT; i++) {
+            entries[i] = Py_NewRef(Py_None);
+        }
+    }
+    return new_outcome(entries);
 }
 
 static PyObject *

@@ -10,7 +10,6 @@ PyObject *pyminpack_solve(PyObject *module, PyObject *const *args, Py_ssize_t na
     {"solve", (PyCFunction)(void (*)(void))pyminpack_solve, METH_FASTCALL,                         \
      "solve(func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, "      \
      "factor, diag, bounds, watch, trials_only)\n--\n\n"                                                        \
-     "Run a fit. `(x, info)` after a success without `full_output`, else\n"                        \
-     "`(x, info, cause, where, culprit, nfev, njev, fvec, fjac, ipvt, qtf, cov_x)`."},
+     "Run a fit. `(x, ier)` after a success without `full_output`, else an `Outcome`."},
 
 #endif

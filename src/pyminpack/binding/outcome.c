@@ -1,0 +1,47 @@
+#include "outcome.h"
+
+static PyTypeObject *outcome_type; /* set when the module is made, before anybody can ask for it */
+
+int
+add_outcome_type(PyObject *module)
+{
+    static PyStructSequence_Field fields[] = {
+        {"x", "the best point"},
+        {"ier", "why it ended"},
+        {"cause", "with ier 9, what was not finite: 1 residuals at the start, 2 the Jacobian, 3 residuals at every trial"},
+        {"where", "index of the residual or column at fault; -1: only the norm overflows"},
+        {"culprit", "the residual at fault"},
+        {"nfev", "calls of func"},
+        {"njev", "calls of Dfun"},
+        {"fvec", "residuals at x; this and what follows: None without full output"},
+        {"fjac", "R of the last Jacobian, transposed"},
+        {"ipvt", "pivots, from 1"},
+        {"qtf", "the first N of Q^T fvec"},
+        {"cov_x", "the inverse of J^T J, or None"},
+        {NULL, NULL},
+    };
+    static PyStructSequence_Desc description = {"pyminpack._minpack.Outcome", "How a fit ended.", fields,
+                                                OUTCOME_COUNT};
+    outcome_type = PyStructSequence_NewType(&description);
+    return outcome_type == NULL ? -1 : PyModule_AddObjectRef(module, "Outcome", (PyObject *)outcome_type);
+}
+
+PyObject *
+new_outcome(PyObject *entries[OUTCOME_COUNT])
+{
+    PyObject *outcome = PyStructSequence_New(outcome_type);
+    int complete = outcome != NULL;
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        complete = complete && entries[i] != NULL;
+        if (outcome != NULL) {
+            PyStructSequence_SetItem(outcome, i, entries[i]);
+        }
+        else {
+            Py_XDECREF(entries[i]);
+        }
+    }
+    if (!complete) {
+        Py_CLEAR(outcome);
+    }
+    return outcome;
+}
