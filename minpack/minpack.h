@@ -20,16 +20,19 @@ typedef struct {
     int mode, request;
     double fnorm_trial;
     int64_t nfev, njev;
-    int info, accepted, blocked;
+    int info, accepted, blocked, at_start, squeezed, walls, lost, phase, attempt;
     int64_t iteration;
-    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder;
+    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, first_fnorm;
+    int64_t second_maxfev;
+    int first_info;
 } lm_state;
 
 void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
                        const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
                        double *work, int64_t ndense, double *dense, const double *lower,
-                       const double *upper, double *box, int *pivots);
+                       const double *upper, double *inside);
 int64_t pyminpack_dense_size(int64_t n); /* ndense with which a large n is solved by blocks */
+void pyminpack_first_point(int64_t n, double *x, const double *lower, const double *upper);
 double pyminpack_enorm(const int64_t *n, const double *x);
 void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
                          int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
@@ -37,7 +40,7 @@ void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, con
 void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
                      int *ipvt, double *acnorm, double *rdiag, double *reference);
 double pyminpack_difference_step(double x_j, double epsfcn);
-double pyminpack_step_within(double h, double x_j, double lower, double upper);
+double pyminpack_step_within(double h, double x_j, double lower, double upper, double size);
 void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
                      double *c, double *r_inverse, int *full_rank);
 

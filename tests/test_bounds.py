@@ -102,21 +102,12 @@ class TestNeverOutside:
                 start[j] = upper[j]
             elif side == "fixed":
                 lower[j] = upper[j] = start[j]
+        func = Recorder(decay)
         with np.errstate(all="ignore"):
-            *_, info, _, ier = solve(decay, start, (lower, upper), **by)
+            *_, info, _, ier = solve(func, start, (lower, upper), **by)
         # 5: a valley between bounds, where exp(80) rounds; 6 to 8: the same. The best point stays.
         assert 1 <= ier <= 8
-        assert np.sum(info["fvec"] ** 2) <= np.sum(decay(start) ** 2)
-
-    @pytest.mark.parametrize("side", [0, 1])
-    def test_differences_from_a_bound_point_inwards(self, side):
-        """At the start on a bound the step of a difference is turned round, not shortened."""
-        box = [[1.0, 1.0], [2.0, 2.0]]
-        func = Recorder(decay)
-        leastsq(func, box[side], bounds=box, maxfev=3, full_output=True)
-        steps = [func.points[j + 1][j] - box[side][j] for j in (0, 1)]
-        h = 2.0**-26 * np.array(box[side])
-        np.testing.assert_allclose(steps, [h, -h][side], rtol=1e-7)
+        assert np.sum(info["fvec"] ** 2) <= np.sum(decay(func.points[0]) ** 2)
 
 
 class TestForms:
@@ -394,7 +385,7 @@ class TestLinear:
     @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
     @pytest.mark.parametrize("side", [0, 1])
     def test_first_step_by_hand(self, side, share):
-        """Onto the wall, and to the minimum along it: not the free minimum, clipped."""
+        """Nearly to the wall, and to the minimum beside it: not the free minimum, cut off."""
         a = np.array([[1.0, 0.8], [0.0, 0.6], [0.2, 0.1]])
         start = np.array([1000.0, 1000.0])  # large, so that the region holds the whole box
         free = start + (-1) ** side * np.array([-1.0, 1.0])
@@ -402,10 +393,11 @@ class TestLinear:
         wall = bounds[side, 0] = start[0] + share * (free[0] - start[0])
         func = Recorder(lambda x: a @ (x - free))
         leastsq(func, start, Dfun=lambda x: a, bounds=bounds)
-        along = free[1] - a[:, 1] @ a[:, 0] * (wall - free[0]) / (a[:, 1] @ a[:, 1])
-        # The region is met to a tenth and is no limit here; 1e-15 of 1000 are left by rounding.
-        np.testing.assert_allclose(func.points[1], [wall, along], rtol=1e-13)
-        assert func.points[1][0] == wall
+        first = func.points[1]
+        assert 0.8 < (first[0] - start[0]) / (wall - start[0]) < 1
+        along = free[1] - a[:, 1] @ a[:, 0] * (first[0] - free[0]) / (a[:, 1] @ a[:, 1])
+        # The region, as large as x, damps steps of the order of 1 by 1e-6.
+        assert first[1] == pytest.approx(along, abs=1e-5)
 
     def test_many_active(self):
         """The non-negative part of twenty coefficients, half of them negative."""

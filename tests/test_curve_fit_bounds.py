@@ -72,8 +72,9 @@ def test_infinite_bounds_are_none(handed, bounds):
 
 @pytest.mark.parametrize("method", [None, "trf", "dogbox"])
 def test_start_on_a_bound(handed, method):
+    """It is moved inside, by a thousandth of the bound or of 1, before the model is called."""
     curve_fit(line, T, Y, p0=[0, 3], bounds=([0, 0], 3), method=method)
-    assert handed == {"x0": [0, 3], "bounds": [[0, 0], [3, 3]]}
+    assert handed == {"x0": [0.001, 2.997], "bounds": [[0, 0], [3, 3]]}
 
 
 @pytest.mark.parametrize(

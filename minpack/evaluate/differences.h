@@ -24,8 +24,9 @@ lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
         return h;
     }
     const double lower = fit->lower[j], upper = fit->upper[j];
-    h = pyminpack_step_within(h, fit->x[j], lower, upper);
-    fit->x_trial[j] = fmin(fmax(fit->x[j] + h, lower), upper); /* x + (upper - x) may round past it */
+    const double size = fit->state.walls ? fit->state.xnorm / fit->diag[j] : 0.0;
+    h = pyminpack_step_within(h, fit->x[j], lower, upper, size);
+    fit->x_trial[j] = fmin(fmax(fit->x[j] + h, lower), upper); /* where the next number is a bound */
     return h;
 }
 

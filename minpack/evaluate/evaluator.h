@@ -19,7 +19,8 @@ typedef struct {
     double *x_trial; /* where F is wanted; free for use while J is made */
     double *diag;
     lm_factors factors;
-    const double *lower, *upper; /* NULL without bounds */
+    const double *lower, *upper; /* NULL without bounds, like inside */
+    double *inside;              /* 3n numbers of the step's own */
 } lm_fit;
 
 /* Each verb answers `count` fits and returns 0, or -1: end the loop, the error is the evaluator's.

@@ -6,6 +6,9 @@ module minpack_fdjac2
    private
    public :: difference_step, step_within
 
+   real(c_double), parameter :: next_to_bound = 1.0e-4_c_double
+      !! of `size`: from there on h = √ε |x_j| would lose four of its eight digits
+
 contains
 
    pure function difference_step(x_j, epsfcn) result(h) bind(c, name="pyminpack_difference_step")
@@ -22,21 +25,31 @@ contains
       if (.not. h > 0.0_c_double) h = root
    end function difference_step
 
-   pure function step_within(h, x_j, lower, upper) result(step) &
+   pure function step_within(h, x_j, lower, upper, size) result(step) &
       bind(c, name="pyminpack_step_within")
-      !! h, turned round or shortened so that x_j + h stays within the bounds; 0 where these are
-      !! equal.
+      !! h, turned round or shortened so that x_j + h stays between the bounds; 0 where these are
+      !! equal. A variable that approaches a bound at 0 has no size to take h from: near its bound
+      !! the step suits what moves the residuals as the others do.
       real(c_double), intent(in), value :: h  !! > 0
       real(c_double), intent(in), value :: x_j  !! within the bounds
       real(c_double), intent(in), value :: lower
       real(c_double), intent(in), value :: upper
+      real(c_double), intent(in), value :: size  !! ‖D x‖/D_j, 0 where it is not known
       real(c_double) :: step
+      real(c_double) :: below, above
 
+      below = x_j - lower
+      above = upper - x_j
       step = h
-      if (h > upper - x_j) step = -h
-      if (h > upper - x_j .and. h > x_j - lower) then
-         step = upper - x_j
-         if (x_j - lower > step) step = -(x_j - lower)
+      if (max(min(below, above), abs(x_j)) <= next_to_bound*size) then
+         step = max(h, min(sqrt(epsmch)*size, 0.01_c_double*min(below, above)))
+      end if
+      if (step >= above) then
+         if (step < below) then
+            step = -step
+         else
+            step = 0.5_c_double*merge(above, -below, above >= below)
+         end if
       end if
    end function step_within
 

@@ -8,7 +8,7 @@ step(lm_fit *fit, lm_work *work)
     lm_factors *a = &fit->factors;
     pyminpack_lm_step(&fit->state, fit->n, fit->x, fit->x_trial, a->r, a->ldr, a->ipvt, a->qtf,
                       a->acnorm, fit->diag, work->p, work->work, work->scratch_size, work->scratch,
-                      fit->lower, fit->upper, work->box, work->pivots);
+                      fit->lower, fit->upper, fit->inside);
 }
 
 static inline int

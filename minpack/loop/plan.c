@@ -34,6 +34,9 @@ lm_plan_fit(lm_plan *plan, lm_fit *fit)
     lm_plan_doubles(plan, &fit->factors.r, n * fit->factors.ldr);
     lm_plan_doubles(plan, &fit->factors.qtf, n);
     lm_plan_doubles(plan, &fit->factors.acnorm, n);
+    if (fit->lower != NULL) {
+        lm_plan_doubles(plan, &fit->inside, 3 * n);
+    }
     lm_plan_ints(plan, &fit->factors.ipvt, n);
 }
 
@@ -44,7 +47,6 @@ lm_plan_work(lm_plan *plan, lm_work *work, int64_t n, int bounded)
     lm_plan_doubles(plan, &work->p, n);
     lm_plan_doubles(plan, &work->work, n);
     if (bounded) {
-        lm_plan_doubles(plan, &work->box, n * (n + 8));
         lm_plan_ints(plan, &work->pivots, 2 * n);
     }
 }

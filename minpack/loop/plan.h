@@ -24,8 +24,7 @@ typedef struct {
     double *p, *work; /* n numbers each */
     double *scratch;  /* of the blocked routines, one at a time */
     int64_t scratch_size;
-    double *box; /* NULL without bounds, like pivots */
-    int *pivots;
+    int *pivots; /* NULL without bounds */
 } lm_work;
 
 void lm_plan_doubles(lm_plan *plan, double **numbers, int64_t count);

@@ -1,26 +1,64 @@
 module minpack_bounded
-   !! Propose a step that stays within bounds on the variables.
+   !! Propose a step that stays strictly within bounds on the variables; land on them in the end.
    !!
-   !! The model ‖f + J p‖ is minimised over the region ‖D p‖ ≤ delta cut by the box
-   !! lower ≤ x + p ≤ upper, with an active set (Gill, Murray & Wright, Practical Optimization
-   !! (1981), section 5.2; for least squares Lawson & Hanson, Solving Least Squares Problems (1974),
-   !! chapter 23). From p = 0 the step heads for the Levenberg–Marquardt point of the free variables
-   !! until it meets a bound; that variable is fixed there and the rest is solved anew. The model is
-   !! convex and each leg ends nearer to a minimiser of it, so it decreases on every leg.
+   !! The affine scaling of Coleman & Li (An interior trust region approach for nonlinear
+   !! minimization subject to bounds, SIAM J. Optim. 6 (1996), 418-445) on top of MINPACK's D, and
+   !! only where it is needed: a step that ends inside is that of the fit without bounds. Elsewhere
+   !! D_k is raised to delta/(reach d_k) for each variable that runs into a wall, d_k being the way
+   !! to it: the ellipsoid ‖D p‖ ≤ delta then fits between the walls, and the others make the best
+   !! of it. As x comes to rest, reach goes to 1, so that a variable that belongs on its wall goes
+   !! there fast; in the end, if its gradient agrees, onto it.
+   !!
+   !! Of 6720 fits, 28 models from starts within a factor of 9 and of 2 of the truth, find the
+   !! minimum that SciPy's trf or a candidate has found:
+   !!
+   !!     trf of SciPy 1.17                                                            6260
+   !!     steps cut at the first wall, the rest made along it (an active set)          6020
+   !!     steps inside by cutting each component off                                   5953
+   !!     D raised                                                                     6287
+   !!     D raised, and fading once walls have interfered (`lm_step`)                  6310
+   !!     the same with a second attempt where columns have been lost: this            6353
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
-   use minpack_kinds, only: ik, wp
-   use minpack_lmpar, only: lmpar
-   use minpack_qrfac, only: qrfac
+   use minpack_kinds, only: epsmch, ik, wp
+   use minpack_propose, only: propose
    use minpack_triangular, only: times_upper
    implicit none (type, external)
    private
-   public :: propose_bounded, held, inside
+   public :: first_point, held, landing_point, propose_inside
 
-   real(wp), parameter :: region_floor = 0.1_wp
-      !! of delta: the least region for the free variables when the fixed ones have used it up
+   real(wp), parameter :: least_reach = 0.9_wp
+      !! lmpar's steps are up to a tenth longer than delta: this keeps them inside
+   real(wp), parameter :: largest_reach = 0.9999_wp
+   real(wp), parameter :: nearest = 1.0e-10_wp  !! of ‖D x‖: closer to a wall only to land
+   real(wp), parameter :: overlong = 1.1_wp  !! that tenth
+   integer, parameter :: max_rounds = 10
+   real(wp), parameter :: first_gap = 1.0e-3_wp
+      !! of a bound, or of 1: how far from it a fit starts that was to start on it
+   ! What may lie between x and a wall to land on: of the variable's size, and of ‖f‖.
+   real(wp), parameter :: near_wall = 1.0e-2_wp
+   real(wp), parameter :: next_to_wall = 1.0e-4_wp
 
 contains
+
+   pure subroutine first_point(n, x, lower, upper) bind(c, name="pyminpack_first_point")
+      !! Move a start on a bound inside: what stands on a wall cannot tell how steep it is there.
+      integer(ik), intent(in), value :: n
+      real(wp), intent(inout) :: x(n)
+      real(wp), intent(in) :: lower(n)
+      real(wp), intent(in) :: upper(n)
+      real(wp) :: half
+      integer(ik) :: k
+
+      do k = 1, n
+         half = 0.5_wp*(upper(k) - lower(k))
+         if (x(k) <= lower(k)) then
+            x(k) = lower(k) + min(first_gap*max(1.0_wp, abs(lower(k))), half)
+         else if (x(k) >= upper(k)) then
+            x(k) = upper(k) - min(first_gap*max(1.0_wp, abs(upper(k))), half)
+         end if
+      end do
+   end subroutine first_point
 
    elemental function held(x, lower, upper, slope) result(yes)
       !! Whether a variable rests on a bound that the sum of squares pushes it against.
@@ -34,134 +72,176 @@ contains
             .or. .not. lower < upper
    end function held
 
-   pure function inside(n, x, lower, upper) result(yes)
+   elemental function gap(x, lower, upper, way) result(d)
+      !! How far it is to the wall that lies in the direction of `way`.
+      real(wp), intent(in) :: x
+      real(wp), intent(in) :: lower
+      real(wp), intent(in) :: upper
+      real(wp), intent(in) :: way
+      real(wp) :: d
+
+      d = merge(x - lower, upper - x, way < 0.0_wp)
+   end function gap
+
+   elemental function room_of(x, lower, upper, way, diag, xnorm, reach) result(room)
+      !! How far a variable may go: not at all where its next digits no longer show in F.
+      real(wp), intent(in) :: x
+      real(wp), intent(in) :: lower
+      real(wp), intent(in) :: upper
+      real(wp), intent(in) :: way
+      real(wp), intent(in) :: diag
+      real(wp), intent(in) :: xnorm
+      real(wp), intent(in) :: reach
+      real(wp) :: room
+
+      room = gap(x, lower, upper, way)
+      room = merge(reach*room, 0.0_wp, diag*room > nearest*xnorm)
+   end function room_of
+
+   pure subroutine propose_inside(n, r, ldr, ipvt, diag, qtf, fnorm, x, lower, upper, xnorm, &
+                                  delta, par, p, pnorm, prered, dirder, x_trial, work1, work2, d, &
+                                  ndense, dense, squeezed)
+      !! Where the step p that `propose` has found comes too near to a wall, another in its place.
       integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, n)  !! strict lower triangle: work
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(in) :: qtf(n)
+      real(wp), intent(in) :: fnorm  !! > 0
       real(wp), intent(in) :: x(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      logical :: yes
+      real(wp), intent(in) :: xnorm  !! ‖D x‖
+      real(wp), intent(inout) :: delta
+      real(wp), intent(inout) :: par
+      real(wp), intent(inout) :: p(n)
+      real(wp), intent(inout) :: pnorm  !! ‖D p‖
+      real(wp), intent(inout) :: prered  !! as of `propose`, but from p itself
+      real(wp), intent(inout) :: dirder
+      real(wp), intent(out) :: x_trial(n)
+      real(wp), intent(out) :: work1(n)
+      real(wp), intent(out) :: work2(n)
+      real(wp), intent(out) :: d(n)  !! work: the raised D
+      integer(ik), intent(in) :: ndense
+      real(wp), intent(inout) :: dense(ndense)  !! work of `lmpar`
+      logical, intent(out) :: squeezed
+      real(wp) :: reach, room
+      integer(ik) :: k
+      integer :: round
+      logical :: inside
 
-      yes = all(x >= lower .and. x <= upper)
-   end function inside
+      x_trial = x + p
+      squeezed = .not. all((x_trial > lower .and. x_trial < upper) .or. .not. abs(p) > 0.0_wp)
+      if (.not. squeezed) return
 
-   pure subroutine propose_bounded(n, r, ldr, ipvt, diag, qtf, fnorm, x, lower, upper, delta, par, &
-                                   p, pnorm, prered, dirder, x_trial, rf, work, pivots, ndense, &
-                                   dense)
+      reach = reach_of(n, r, ldr, ipvt, qtf, fnorm, x, lower, upper)
+      d = diag
+      if (xnorm > 0.0_wp .and. delta > xnorm) then
+         delta = xnorm
+         call propose(n, r, ldr, ipvt, d, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
+                      x_trial, work1, work2, ndense, dense)
+      end if
+      rounds: do round = 1, max_rounds
+         inside = .true.
+         do k = 1, n
+            room = room_of(x(k), lower(k), upper(k), p(k), diag(k), xnorm, reach)
+            if (abs(p(k)) > overlong*room) then
+               inside = .false.
+               d(k) = max(d(k), min(delta/max(room, tiny(room)), diag(k)/epsmch))
+            end if
+         end do
+         if (inside) exit rounds
+         call propose(n, r, ldr, ipvt, d, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
+                      x_trial, work1, work2, ndense, dense)
+      end do rounds
+
+      do k = 1, n
+         room = room_of(x(k), lower(k), upper(k), p(k), diag(k), xnorm, reach)
+         p(k) = min(max(p(k), -room), room)
+         x_trial(k) = min(max(x(k) + p(k), lower(k)), upper(k))
+      end do
+      work1 = diag*p
+      pnorm = enorm(n, work1)
+      call times_upper(n, r, ldr, ipvt, p, work1)
+      work1 = work1/fnorm
+      work2 = qtf/fnorm
+      dirder = dot(n, work1, work2)
+      prered = -(2.0_wp*dirder + dot(n, work1, work1))
+   end subroutine propose_inside
+
+   pure function reach_of(n, r, ldr, ipvt, qtf, fnorm, x, lower, upper) result(reach)
+      !! One less the largest share of ‖f‖ that a variable has still to give away, to first order,
+      !! on its way to its wall or to the minimum along it, whichever is nearer.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, n)
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: qtf(n)
+      real(wp), intent(in) :: fnorm
+      real(wp), intent(in) :: x(n)
+      real(wp), intent(in) :: lower(n)
+      real(wp), intent(in) :: upper(n)
+      real(wp) :: reach
+      real(wp) :: slope, length, share
+      integer(ik) :: j, k
+
+      share = 0.0_wp
+      do j = 1, n
+         k = int(ipvt(j), ik)
+         slope = dot(j, r(:, j), qtf)
+         length = enorm(j, r(:, j))
+         if (length > 0.0_wp .and. lower(k) < upper(k)) then
+            share = max(share, (abs(slope)/length/fnorm) &
+                        *min(1.0_wp, gap(x(k), lower(k), upper(k), -slope)*(length/fnorm)))
+         end if
+      end do
+      reach = min(max(1.0_wp - share, least_reach), largest_reach)
+   end function reach_of
+
+   pure subroutine landing_point(n, r, ldr, ipvt, diag, qtf, p, fnorm, x, start, lower, upper, &
+                                 xnorm, xtol, walls_met, residual, x_trial)
+      !! The end of a fit, but on the walls next to it from which no descent leads away.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: qtf(n)
-      real(wp), intent(in) :: fnorm  !! > 0
-      real(wp), intent(in) :: x(n)  !! within the bounds
-      real(wp), intent(in) :: lower(n)
-      real(wp), intent(in) :: upper(n)
-      real(wp), intent(in) :: delta
-      real(wp), intent(inout) :: par
-      real(wp), intent(out) :: p(n)
-      real(wp), intent(out) :: pnorm  !! ‖D p‖
-      real(wp), intent(out) :: prered  !! as of `propose`, from p itself
-      real(wp), intent(out) :: dirder
-      real(wp), intent(out) :: x_trial(n)  !! x + p, exactly on the bounds that it meets
-      real(wp), intent(out) :: rf(n, n)  !! work: the free columns of R, then their R
-      real(wp), intent(out) :: work(n, 8)
-      integer, intent(out) :: pivots(n, 2)  !! work: the free variables; their pivots in rf
-      integer(ik), intent(in) :: ndense
-      real(wp), intent(inout) :: dense(ndense)  !! work of `lmpar`
-      real(wp) :: reach, region, wall, unused
-      integer(ik) :: free, i, j, k, hit
-
-      ! The free variables, as columns of R, whose order they keep.
-      free = 0
-      x_trial = x
-      p = 0.0_wp
-      free_ones: do j = 1, n
-         k = int(ipvt(j), ik)
-         if (held(x(k), lower(k), upper(k), dot(j, r(:, j), qtf))) cycle free_ones
-         free = free + 1
-         pivots(free, 1) = int(j)
-      end do free_ones
-
-      legs: do while (free > 0)
-         ! The model of the free variables: f + J p, p being what the fixed ones have moved.
-         associate (moved => work(:, 1), rhs => work(:, 2), z => work(:, 3), d => work(:, 4))
-            do j = 1, n
-               moved(j) = p(j)
-            end do
-            do i = 1, free
-               moved(ipvt(pivots(i, 1))) = 0.0_wp
-            end do
-            call times_upper(n, r, ldr, ipvt, moved, rhs)
-            rhs = qtf + rhs
-            do i = 1, free
-               j = int(pivots(i, 1), ik)
-               rf(1:j, i) = r(1:j, j)
-               rf(j + 1:n, i) = 0.0_wp
-               d(i) = diag(ipvt(j))
-            end do
-            call qrfac(n, free, rf, n, rhs, pivots(:, 2), work(:, 5), work(:, 6), work(:, 7))
-            moved = diag*moved
-            region = max(sqrt(max(0.0_wp, delta**2 - enorm(n, moved)**2)), region_floor*delta)
-            call lmpar(free, rf, n, pivots(:, 2), d, rhs, region, par, z, unused, work(:, 5), &
-                       work(:, 6), work(:, 7), ndense, dense)
-            call first_bound(n, free, pivots(:, 1), ipvt, x, lower, upper, p, z, reach, hit, wall)
-            do i = 1, free
-               k = int(ipvt(pivots(i, 1)), ik)
-               p(k) = p(k) + reach*(-z(i) - p(k))
-               x_trial(k) = min(max(x(k) + p(k), lower(k)), upper(k))
-            end do
-            if (hit == 0) exit legs
-            k = int(ipvt(pivots(hit, 1)), ik)
-            x_trial(k) = wall
-            p(k) = x_trial(k) - x(k)
-            do i = hit, free - 1
-               pivots(i, 1) = pivots(i + 1, 1)
-            end do
-            free = free - 1
-         end associate
-      end do legs
-
-      work(:, 1) = diag*p
-      pnorm = enorm(n, work(:, 1))
-      call times_upper(n, r, ldr, ipvt, p, work(:, 2))
-      work(:, 2) = work(:, 2)/fnorm
-      work(:, 3) = qtf/fnorm
-      dirder = dot(n, work(:, 2), work(:, 3))
-      prered = -(2.0_wp*dirder + dot(n, work(:, 2), work(:, 2)))
-   end subroutine propose_bounded
-
-   pure subroutine first_bound(n, free, columns, ipvt, x, lower, upper, p, z, reach, hit, wall)
-      !! How far from p towards -z the free variables may go, in units of the whole way.
-      integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: free
-      integer, intent(in) :: columns(free)
-      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: p(n)  !! from where R belongs to x
+      real(wp), intent(in) :: fnorm
       real(wp), intent(in) :: x(n)
+      real(wp), intent(in) :: start(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp), intent(in) :: p(n)
-      real(wp), intent(in) :: z(free)
-      real(wp), intent(out) :: reach  !! at most 1
-      integer(ik), intent(out) :: hit  !! the variable that meets its bound first, 0 if none does
-      real(wp), intent(out) :: wall  !! that bound
-      real(wp) :: way, room, bound
-      integer(ik) :: i, k
+      real(wp), intent(in) :: xnorm
+      real(wp), intent(in) :: xtol
+      logical, intent(in) :: walls_met
+      real(wp), intent(out) :: residual(n)  !! work: Qᵀ(f + J p)
+      real(wp), intent(out) :: x_trial(n)
+      real(wp) :: slope, length, room, wall, size
+      integer(ik) :: j, k
 
-      reach = 1.0_wp
-      hit = 0
-      wall = 0.0_wp
-      do i = 1, free
-         k = int(ipvt(columns(i)), ik)
-         way = -z(i) - p(k)
-         bound = merge(lower(k), upper(k), way < 0.0_wp)
-         room = (bound - x(k)) - p(k)
-         if (abs(way) > abs(room) .and. abs(room) <= reach*abs(way)) then
-            reach = abs(room)/abs(way)
-            hit = i
-            wall = bound
+      call times_upper(n, r, ldr, ipvt, p, residual)
+      residual = qtf + residual
+      do j = 1, n
+         k = int(ipvt(j), ik)
+         slope = dot(j, r(:, j), residual)
+         length = enorm(j, r(:, j))
+         x_trial(k) = x(k)
+         size = max(abs(x(k)), abs(start(k)))
+         ! The minimum along the variable lies beyond the wall.
+         room = gap(x(k), lower(k), upper(k), -slope)
+         if (walls_met .and. abs(slope) > 0.0_wp .and. room <= near_wall*size &
+             .and. length*room <= min(next_to_wall*fnorm, abs(slope)/length)) then
+            x_trial(k) = merge(lower(k), upper(k), slope > 0.0_wp)
          end if
+         ! Or x is as good as on it.
+         wall = merge(lower(k), upper(k), x(k) - lower(k) < upper(k) - x(k))
+         room = abs(x(k) - wall)
+         if (room <= xtol*size) x_trial(k) = wall
+         if (walls_met .and. diag(k)*room <= nearest*xnorm) x_trial(k) = wall
       end do
-   end subroutine first_bound
+   end subroutine landing_point
 
 end module minpack_bounded

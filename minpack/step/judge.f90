@@ -4,7 +4,7 @@ module minpack_judge
    use minpack_kinds, only: is_finite, wp
    implicit none (type, external)
    private
-   public :: judge
+   public :: judge, ratio_shrink
 
    ! Thresholds on ratio = actual/predicted reduction (Moré 1978, algorithm 7.1).
    real(wp), parameter :: ratio_accept = 1.0e-4_wp

@@ -12,12 +12,15 @@ module minpack_step
    !!        request_jacobian:  r, ipvt, acnorm, qtf := factors of J(x) and f; count it
    !!        request_stop:      info says why
    !!     end do
+   !!
+   !! Within bounds the end of the search is not yet the end: `wind_up` may ask for a residual on
+   !! the walls, or at the start again.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
-   use minpack_bounded, only: held, inside, propose_bounded
+   use minpack_bounded, only: first_point, held, landing_point, propose_inside
    use minpack_enorm, only: enorm
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_improper, info_maxfev, info_nonfinite, info_xtol, info_xtol_small
-   use minpack_judge, only: judge
+   use minpack_judge, only: judge, ratio_shrink
    use minpack_kinds, only: epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
    use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
@@ -29,6 +32,12 @@ module minpack_step
    integer(c_int), parameter :: request_residual = 1
    integer(c_int), parameter :: request_jacobian = 2
    integer(c_int), parameter :: request_stop = 3
+
+   ! What is being done: within bounds a fit may end twice, and lands on walls.
+   integer(c_int), parameter :: phase_search = 0
+   integer(c_int), parameter :: phase_return = 1
+   integer(c_int), parameter :: phase_land = 2
+   integer(c_int), parameter :: phase_again = 3
 
    type, bind(c) :: lm_state
       !! All that a fit remembers between two calls, but for the vectors.
@@ -50,6 +59,12 @@ module minpack_step
       integer(c_int) :: accepted = 0  !! 1 where the last `x_trial` has just become `x`
       integer(c_int) :: blocked = 0
          !! 1 where no step away from x has had a finite residual since one had not
+      integer(c_int) :: at_start = 0  !! 1 until the first step of an attempt is taken
+      integer(c_int) :: squeezed = 0  !! 1 where bounds have changed the last step
+      integer(c_int) :: walls = 0  !! 1 where they have changed any of this attempt
+      integer(c_int) :: lost = 0  !! 1 where a column of J has all but vanished
+      integer(c_int) :: phase = phase_search  !! what the residual is for that is asked for
+      integer(c_int) :: attempt = 1
       integer(c_int64_t) :: iteration = 0  !! accepted points so far, the start included
       real(c_double) :: fnorm = 0.0_wp  !! ‖f(x)‖
       real(c_double) :: xnorm = 0.0_wp  !! ‖D x‖
@@ -59,18 +74,25 @@ module minpack_step
       real(c_double) :: par = 0.0_wp
       real(c_double) :: prered = 0.0_wp
       real(c_double) :: dirder = 0.0_wp
+      real(c_double) :: first_fnorm = 0.0_wp  !! ‖f‖ and info at the end of the first attempt
+      integer(c_int64_t) :: second_maxfev = 0
+      integer(c_int) :: first_info = 0
    end type lm_state
 
-   real(wp), parameter :: bounded_factor = 0.3_wp
-      !! Bound on a step that would leave the box, in units of ‖D x‖: far from x the model is worth
-      !! little, and walls hold what it throws at them. Of 240 fits of NIST's problems with one
-      !! active bound 4 end higher than trf's and 12 lower; with 1.0 it is 12 and 12, with 0.1 7
-      !! and 12.
+   real(wp), parameter :: fading = 0.5_wp
+      !! Of D after a step between walls: columns are large next to some, where 1/x or log x is,
+      !! and D, which never shrinks, would make the rest of the fit crawl.
+   real(wp), parameter :: rounding = 100.0_wp*epsmch
+      !! of ‖D x‖, about the size of the model: what a sum of squares of 0 may come out as
+   real(wp), parameter :: lost_share = 1.0e-3_wp  !! of the largest norm that the column has had
+   real(wp), parameter :: second_factor = 0.03_wp
+      !! First step bound of a second attempt: small steps stay in the valley that they start in.
+   integer(ik), parameter :: second_patience = 100  !! its maxfev, in units of n + 1
 
 contains
 
    pure subroutine lm_step(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, work, &
-                           ndense, dense, lower, upper, box, pivots) &
+                           ndense, dense, lower, upper, inside) &
       bind(c, name="pyminpack_lm_step")
       type(lm_state), intent(inout) :: state
       integer(c_int64_t), intent(in), value :: n
@@ -91,12 +113,14 @@ contains
       integer(c_int64_t), intent(in), value :: ndense
       real(c_double), intent(inout) :: dense(ndense)
          !! work: with `dense_size(n)` numbers a large n is solved by blocks
-      real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all four or none
+      real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
-      real(c_double), intent(inout), optional :: box(n, n + 8)  !! work
-      integer(c_int), intent(inout), optional :: pivots(n, 2)  !! work
-      real(wp) :: par
+      real(c_double), intent(inout), optional :: inside(n, 3)
+         !! kept between two calls: the start, the end of the first attempt; and work
+      integer(c_int) :: answered
+      logical :: squeezed
 
+      answered = state%request
       state%accepted = 0
       select case (state%request)
       case (request_start)
@@ -107,16 +131,28 @@ contains
          state%iteration = 0
          state%fnorm = 0.0_wp
          state%blocked = 0
+         state%squeezed = 0
+         state%walls = 0
+         state%attempt = 1
+         if (present(lower)) then
+            call first_point(n, x, lower, upper)
+            inside(:, 1) = x
+         end if
          x_trial = x
          state%request = request_residual
       case (request_residual)
-         if (state%iteration == 0) then
+         if (state%iteration == 0 .or. state%phase == phase_again) then
             call begin(state)
+         else if (state%phase /= phase_search) then
+            call arrive(state, n, x, x_trial)
          else
             call trial(state, n, x, x_trial, diag)
          end if
       case (request_jacobian)
          call linearised(state, n, x, acnorm, diag, x_trial)
+         if (present(lower) .and. state%mode /= 2) then
+            state%lost = merge(1, 0, any(acnorm <= lost_share*diag .and. lower < upper))
+         end if
          if (state%request /= request_stop) then
             call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
             if (present(lower)) where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
@@ -126,25 +162,28 @@ contains
          state%request = request_stop
       end select
 
-      if (state%request == request_residual .and. state%iteration > 0) then
-         par = state%par
-         call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, par, p, &
+      if (present(lower) .and. state%request == request_stop .and. answered /= request_stop) then
+         call wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, diag, p, lower, upper, inside)
+      end if
+      if (state%request == request_residual .and. answered /= request_start &
+          .and. state%phase == phase_search) then
+         call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
                       state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, ndense, dense)
-         x_trial = x + p
+         squeezed = .false.
          if (present(lower)) then
-            if (.not. inside(n, x_trial, lower, upper)) then
-               par = state%par
-               if (state%xnorm > 0.0_wp) then
-                  state%delta = min(state%delta, bounded_factor*state%xnorm)
-               end if
-               call propose_bounded(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
-                                    state%delta, par, p, state%pnorm, state%prered, state%dirder, &
-                                    x_trial, box(:, 1:n), box(:, n + 1:), pivots, 0_ik, dense)
-            end if
+            call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
+                                state%xnorm, state%delta, state%par, p, state%pnorm, &
+                                state%prered, state%dirder, x_trial, acnorm, work, inside(:, 3), &
+                                ndense, dense, squeezed)
+         else
+            x_trial = x + p
          end if
-         state%par = par
+         state%squeezed = merge(1, 0, squeezed)
+         state%walls = max(state%walls, state%squeezed)
          ! The first bound is a guess; a full step inside it says that it was too generous.
-         if (state%iteration == 1) state%delta = min(state%delta, state%pnorm)
+         if (state%at_start /= 0 .and. .not. squeezed) then
+            state%delta = min(state%delta, state%pnorm)
+         end if
       end if
    end subroutine lm_step
 
@@ -168,7 +207,9 @@ contains
       state%fnorm = state%fnorm_trial
       state%par = 0.0_wp
       state%gnorm = 0.0_wp
-      state%iteration = 1
+      state%iteration = state%iteration + 1
+      state%at_start = 1
+      state%phase = phase_search
       state%request = request_jacobian
       if (.not. is_finite(state%fnorm)) call stop_with(state, info_nonfinite)
    end subroutine begin
@@ -181,15 +222,20 @@ contains
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(inout) :: diag(n)
       real(wp), intent(out) :: work(n)
+      real(wp) :: factor
 
       if (.not. all(is_finite(acnorm))) then
          call stop_with(state, info_nonfinite)
-      else if (state%iteration == 1) then
+      else if (state%phase == phase_return) then
+         state%request = request_stop
+      else if (state%at_start /= 0) then
          if (state%mode /= 2) call first_diag(n, acnorm, diag)
          work = diag*x
          state%xnorm = enorm(n, work)
-         state%delta = state%factor*state%xnorm
-         if (.not. state%delta > 0.0_wp) state%delta = state%factor
+         factor = state%factor
+         if (state%attempt == 2) factor = min(factor, second_factor)
+         state%delta = factor*state%xnorm
+         if (.not. state%delta > 0.0_wp) state%delta = factor
       end if
    end subroutine linearised
 
@@ -206,7 +252,10 @@ contains
          call stop_with(state, info_gtol)
          return
       end if
-      if (state%mode /= 2) call grow_diag(n, acnorm, diag)
+      if (state%mode /= 2) then
+         if (state%squeezed /= 0) diag = fading*diag
+         call grow_diag(n, acnorm, diag)
+      end if
       state%request = request_residual
    end subroutine gradient_test
 
@@ -217,7 +266,7 @@ contains
       real(wp), intent(inout) :: x(n)
       real(wp), intent(inout) :: x_trial(n)  !! work once it is x
       real(wp), intent(in) :: diag(n)
-      real(wp) :: actred, ratio
+      real(wp) :: actred, ratio, delta
       integer(c_int) :: info, accepted
 
       if (.not. is_finite(state%fnorm_trial)) then
@@ -225,13 +274,17 @@ contains
       else if (state%blocked /= 0) then
          if (any(abs(x_trial - x) > 0.0_wp)) state%blocked = 0
       end if
+      delta = state%delta
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
                  state%delta, state%par, actred, ratio, accepted)
+      ! It was the walls that kept the step short, not the model.
+      if (state%squeezed /= 0 .and. ratio > ratio_shrink) state%delta = max(state%delta, delta)
       if (accepted /= 0) then
          state%accepted = 1
          x = x_trial
          state%fnorm = state%fnorm_trial
          state%iteration = state%iteration + 1
+         state%at_start = 0
          x_trial = diag*x
          state%xnorm = enorm(n, x_trial)
       end if
@@ -244,6 +297,84 @@ contains
       end if
    end subroutine trial
 
+   pure subroutine wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, diag, p, lower, upper, inside)
+      !! A search within bounds has ended: try again, return to the better end, or land.
+      type(lm_state), intent(inout) :: state
+      integer(ik), intent(in) :: n
+      real(wp), intent(inout) :: x(n)
+      real(wp), intent(inout) :: x_trial(n)
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(in) :: r(ldr, n)
+      integer(c_int), intent(in) :: ipvt(n)
+      real(wp), intent(in) :: qtf(n)
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(inout) :: p(n)
+      real(wp), intent(in) :: lower(n)
+      real(wp), intent(in) :: upper(n)
+      real(wp), intent(inout) :: inside(n, 3)
+      logical :: astray
+
+      if (state%phase == phase_search .and. state%attempt == 2) then
+         if (.not. (state%fnorm < state%first_fnorm .and. converged_or_exhausted(state%info))) then
+            state%phase = phase_return
+            state%info = state%first_info
+            x_trial = inside(:, 2)
+            state%request = request_residual
+            return
+         end if
+      end if
+      ! What has lost a column next to walls has mostly lost its way.
+      astray = state%info == info_nonfinite &
+               .or. (state%lost /= 0 .and. converged_or_exhausted(state%info))
+      if (astray .and. state%walls /= 0 .and. state%attempt == 1) then
+         inside(:, 2) = x
+         state%first_fnorm = state%fnorm
+         state%first_info = state%info
+         state%second_maxfev = state%nfev + second_patience*(n + 1)
+         state%attempt = 2
+         state%phase = phase_again
+         state%walls = 0
+         state%blocked = 0
+         x = inside(:, 1)
+         x_trial = x
+         state%request = request_residual
+      else if (state%phase /= phase_land .and. converged_or_exhausted(state%info)) then
+         if (state%accepted == 0) p = 0.0_wp
+         call landing_point(n, r, ldr, ipvt, diag, qtf, p, state%fnorm, x, inside(:, 1), lower, &
+                            upper, state%xnorm, state%xtol, state%walls /= 0, inside(:, 3), x_trial)
+         if (any(abs(x_trial - x) > 0.0_wp)) then
+            state%phase = phase_land
+            state%request = request_residual
+         end if
+      end if
+   end subroutine wind_up
+
+   pure subroutine arrive(state, n, x, x_trial)
+      !! The residual where the first attempt has ended has come, or that of a landing.
+      type(lm_state), intent(inout) :: state
+      integer(ik), intent(in) :: n
+      real(wp), intent(inout) :: x(n)
+      real(wp), intent(in) :: x_trial(n)
+
+      state%request = request_stop
+      if (state%phase == phase_return) state%request = request_jacobian
+      if (state%phase == phase_return .or. &
+          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%xnorm)) then
+         state%accepted = 1
+         state%iteration = state%iteration + 1
+         x = x_trial
+         state%fnorm = state%fnorm_trial
+      end if
+   end subroutine arrive
+
+   pure function converged_or_exhausted(info) result(yes)
+      integer(c_int), intent(in) :: info
+      logical :: yes
+
+      yes = any(info == [info_ftol, info_xtol, info_both, info_gtol, info_ftol_small, &
+                         info_xtol_small, info_gtol_small])
+   end function converged_or_exhausted
+
    pure function verdict(state, actred, ratio) result(info)
       !! `info_improper` (0) where the fit goes on.
       type(lm_state), intent(in) :: state
@@ -255,6 +386,7 @@ contains
       info = converged(state, actred, ratio, state%ftol, state%xtol)
       if (info == info_improper) then
          if (state%nfev >= state%maxfev) info = info_maxfev
+         if (state%attempt == 2 .and. state%nfev >= state%second_maxfev) info = info_maxfev
          exhausted = converged(state, actred, ratio, epsmch, epsmch)
          if (exhausted == info_ftol) info = info_ftol_small
          if (exhausted == info_xtol .or. exhausted == info_both) info = info_xtol_small

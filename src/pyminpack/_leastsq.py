@@ -194,9 +194,11 @@ def leastsq(
     theory", Lecture Notes in Mathematics 630 (1978) 105-116, in the form of MINPACK-1
     (J. J. Moré, B. S. Garbow, K. E. Hillstrom, ANL-80-74, 1980).
 
-    Where a step would leave the bounds, the model is minimised over the trust region cut by them,
-    with an active set: P. E. Gill, W. Murray, M. H. Wright, *Practical Optimization* (1981),
-    section 5.2. A step that stays inside is the same as without bounds.
+    Where a step would leave the bounds, the trust region is scaled to fit between them, after
+    T. F. Coleman and Y. Li, "An interior trust region approach for nonlinear minimization subject
+    to bounds", SIAM J. Optim. 6 (1996) 418-445. A fit whose steps stay inside is the same as
+    without bounds. A start on a bound is moved inside, and only the end is put on one; a fit that
+    has lost a column of its Jacobian near bounds is tried again from the start by small steps.
 
     An exception raised in `func` or `Dfun` ends the fit and passes through unchanged.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ._arguments import _as_floats, as_pair, pairs_advice
 from ._fit_data import all_finite, as_data
+from ._minpack import first_point
 
 __all__ = ["call", "names", "positional", "start", "wrong_number"]
 
@@ -50,6 +51,7 @@ def start(f: Callable[..., Any], p0: Any, bounds: Any) -> tuple[FloatArray, Limi
             f"Initial guess is outside of provided bounds: p0[{k}] is {first[k]}, outside of its "
             f"bounds [{limits[0][k]}, {limits[1][k]}].{pairs_advice(bounds, first)}"
         )
+    first_point(first, *limits)
     return first, limits
 
 

@@ -1,0 +1,148 @@
+"""Bounded fits from far: whether the minimum is found, for how many calls, and where the model is
+called on the way."""
+
+import numpy as np
+import pytest
+from bounded_models import MODELS, compare
+from fits import Recorder
+
+from pyminpack import curve_fit, leastsq
+
+pytestmark = pytest.mark.bundled  # the original knows no bounds
+
+INF = np.inf
+X = np.linspace(0.1, 10, 60)
+
+
+def damped(x, a, t, w, p):
+    return a * np.exp(-x / t) * np.sin(w * x + p)
+
+
+def hill(x, v, k, n):
+    return v * x**n / (k**n + x**n)
+
+
+def peak(x, a, m, s, c):
+    return a * np.exp(-0.5 * ((x - m) / s) ** 2) + c
+
+
+def logarithm(x, a, b):
+    return a * np.log(b * x)
+
+
+# Model, truth, digits of the data, start, bounds, most calls. Each has a point on a bound with a
+# lower sum of squares than the start's, where columns of the Jacobian vanish.
+NAMED = {
+    "damped": (damped, [3, 4, 2, 0.5], 2, [3, 8, 2.6, 0.5], (0, [30, 40, 20, 5]), 80),
+    "hill": (hill, [10, 3, 2.5], 12, [5.3, 2.7, 0.3], (0, INF), 40),
+    "peak": (
+        peak, [8.2, 8.8, 1.8, 2.9], 12, [10.3, 3.5, 1.3, 4.1], ([0, 0, 0.1, -1], [20, 10, 3, 5]), 90
+    ),
+    "from a bound": (logarithm, [2, 3], 12, [1, 0], (0, INF), 80),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "truth", "digits", "start", "bounds", "most"), NAMED.values(), ids=NAMED.keys()
+)
+def test_ends_at_the_truth(model, truth, digits, start, bounds, most):
+    x = np.linspace(0, 10, 60) if model is peak else X
+    y = np.round(model(x, *truth), digits)
+    func = Recorder(lambda p: model(x, *p) - y)
+    with np.errstate(all="ignore"):
+        popt, ier = leastsq(func, start, bounds=bounds)
+    assert ier in {1, 2, 3}
+    np.testing.assert_allclose(popt, truth, rtol=2 * 10.0**-digits + 1e-6)
+    assert func.count <= most
+
+
+@pytest.fixture(scope="module", params=[2.0, 9.0], ids="within a factor of {:g}".format)
+def outcomes(request):
+    optimize = pytest.importorskip("scipy.optimize", reason="compares with SciPy's curve_fit")
+
+    def trf(*arguments, **options):
+        return optimize.curve_fit(*arguments, method="trf", **options)
+
+    return {
+        name: compare([curve_fit, trf], model, 20, request.param, seed=7)
+        for name, model in MODELS.items()
+    }
+
+
+class TestBesideTrf:
+    """Counts over families of fits; `bounded_models` has them."""
+
+    def test_finds_no_fewer_minima(self, outcomes):
+        found = np.vstack([outcome.found for outcome in outcomes.values()])
+        ours, theirs = found.T
+        assert np.sum(ours & ~theirs) >= np.sum(theirs & ~ours)
+        assert np.mean(ours) > 0.9
+
+    def test_no_model_is_worse(self, outcomes):
+        """But for a fit: in either direction that many are decided by the last bits."""
+        for name, outcome in outcomes.items():
+            ours, theirs = outcome.found.sum(axis=0)
+            assert ours >= theirs - 1, name
+
+    def test_raises_only_where_trf_does(self, outcomes):
+        raised = np.vstack([outcome.raised for outcome in outcomes.values()])
+        assert not np.any(raised[:, 0] & ~raised[:, 1])
+
+    def test_takes_fewer_calls(self, outcomes):
+        medians = np.array([outcome.medians() for outcome in outcomes.values()])
+        ours, theirs = medians.T
+        assert np.sum(ours) < 0.85 * np.sum(theirs)
+
+
+def problems(number, seed):
+    """Residuals, start and bounds of fits, some of which end at bounds."""
+    for name, model in MODELS.items():
+        rng = np.random.default_rng(seed)
+        truth = np.array(model.truth, dtype=float)
+        shape = np.ones(truth.size)
+        lower, upper = (np.asarray(b, dtype=float) * shape for b in (model.lower, model.upper))
+        y = model.curve(model.x, *truth) + 0.02 * rng.normal(size=model.x.size)
+        for _ in range(number):
+            start = np.clip(truth * 4.0 ** rng.uniform(-1, 1, truth.size), lower, upper)
+            yield name, model, y, start, lower, upper
+
+
+class TestWalls:
+    def test_no_call_on_a_bound_but_where_a_fit_ends(self):
+        ends_on_one = 0
+        for name, model, y, start, lower, upper in problems(20, seed=11):
+            func = Recorder(lambda p, model=model, y=y: model.curve(model.x, *p) - y)
+            with np.errstate(all="ignore"):
+                _, _, info, *_ = leastsq(func, start, bounds=(lower, upper), full_output=True)
+            points = np.array(func.points)
+            assert np.all((points >= lower) & (points <= upper)), name
+            touched = np.any((points == lower) | (points == upper), axis=0)
+            np.testing.assert_array_equal(touched, info["active_mask"] != 0, err_msg=name)
+            ends_on_one += np.any(touched)
+        assert ends_on_one > 20  # of 300
+
+    @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+    @pytest.mark.parametrize("wall", [0.0, -0.3, 2.0])
+    def test_ends_on_the_bound_not_beside_it(self, wall, scale):
+        """With the gradient pointing out of the box; wherever the bound is, in any unit."""
+        y = 3 * np.exp(-0.5 * X) + (wall - 0.1) + 0.01 * np.cos(9 * X)
+
+        def residuals(p):
+            return p[0] / scale * np.exp(-p[1] * X) + p[2] / scale - y
+
+        low = [-INF, 0, wall * scale]
+        for start in ([1, 1, wall + 1], [5, 0.2, wall], [2, 2, wall + 1e-9]):
+            x0 = np.array([start[0] * scale, start[1], max(start[2] * scale, low[2])])
+            x, _, info, *_ = leastsq(residuals, x0, bounds=(low, INF), full_output=True)
+            assert x[2] == low[2]
+            assert info["active_mask"].tolist() == [0, 0, -1]
+            assert np.sum(info["fvec"]) > 0  # the slope along the offset
+
+    @pytest.mark.parametrize("far", [False, True])
+    def test_a_bound_that_the_minimum_lies_on(self, far):
+        """The gradient is as good as 0 there: neither pushed against it nor drawn away."""
+        y = 3 * np.exp(-0.5 * X)
+        start = [9, 0.1, 4] if far else [2.5, 0.6, 0.1]
+        x, _ = leastsq(lambda p: p[0] * np.exp(-p[1] * X) + p[2] - y, start, bounds=(0, INF))
+        np.testing.assert_allclose(x, [3, 0.5, 0], atol=1e-9)
+        assert x[2] == 0
