@@ -57,7 +57,8 @@ def report(
         print(f"{name}: {len(rows)} cases run, on {', '.join(peer['name'] for peer in group)}")
     else:
         print(f"{what}\n\n{table(rows)}\n", flush=True)
-        if name != "memory" and options.clock == "wall" and os.getloadavg()[0] > os.cpu_count():
+        timed = name not in ("memory", "bounds")
+        if timed and options.clock == "wall" and os.getloadavg()[0] > os.cpu_count():
             print("The machine was busy with other things: long fits had to wait. See --clock.\n")
     if options.json is None:
         return
