@@ -1,6 +1,7 @@
 module minpack_info
    !! Why a fit ended: the INFO values of the MINPACK-1 User Guide (ANL-80-74) and ours beyond 8.
    !! A negative INFO is the user's own: the `iflag` with which a callback asked to stop.
+   !! Mirrored in minpack.h, with what was not finite where INFO is 9.
    use, intrinsic :: iso_c_binding, only: c_int
    implicit none (type, external)
    private
@@ -15,5 +16,6 @@ module minpack_info
    integer(c_int), parameter, public :: info_xtol_small = 7  !! xtol likewise
    integer(c_int), parameter, public :: info_gtol_small = 8  !! gtol likewise
    integer(c_int), parameter, public :: info_nonfinite = 9  !! residual or Jacobian not finite
+   integer(c_int), parameter, public :: info_stopped = 10  !! by who watches the fit
 
 end module minpack_info

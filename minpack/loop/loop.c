@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-static void
-step(lm_fit *fit, lm_work *work)
+inline void
+lm_advance(lm_fit *fit, lm_work *work)
 {
     lm_factors *a = &fit->factors;
     pyminpack_lm_step(&fit->state, fit->n, fit->x, fit->x_trial, a->r, a->ldr, a->ipvt, a->qtf,
@@ -52,7 +52,7 @@ step_all(lm_fit **fits, int64_t count, lm_work *work)
     int64_t front = 0;
     for (int64_t i = 0; i < count; i++) {
         if (runs(fits[i])) {
-            step(fits[i], work);
+            lm_advance(fits[i], work);
             if (fits[i]->state.accepted) {
                 swap(fits, i, front++);
             }
@@ -65,7 +65,7 @@ void
 lm_begin(lm_fit *fit, lm_work *work)
 {
     fit->state.request = REQUEST_START;
-    step(fit, work);
+    lm_advance(fit, work);
 }
 
 inline int64_t
@@ -77,12 +77,12 @@ lm_round(lm_fit **fits, int64_t running, const lm_evaluator *evaluator, lm_work 
         return -1;
     }
     int64_t count = step_all(fits, running, work);
+    if (count > 0 && evaluator->moved(self, fits, count) < 0) {
+        return -1;
+    }
+    count = gather(fits, running, waits_for_jacobian);
     if (count > 0) {
-        if (evaluator->moved(self, fits, count) < 0) {
-            return -1;
-        }
-        count = gather(fits, count, waits_for_jacobian);
-        if (count > 0 && evaluator->jacobian(self, fits, count) < 0) {
+        if (evaluator->jacobian(self, fits, count) < 0) {
             return -1;
         }
         step_all(fits, count, work);

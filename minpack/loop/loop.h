@@ -9,6 +9,9 @@
  * its residual then, or has ended: improper input. */
 void lm_begin(lm_fit *fit, lm_work *work);
 
+/* On to what the fit waits for next, once it has what it waited for: for who answers a single fit himself. */
+void lm_advance(lm_fit *fit, lm_work *work);
+
 /* One round of `running` fits in lock-step: residuals for all that wait for them, then Jacobians. How
  * many still run; they stand first in `fits` then, whose order is the loop's. Or -1: the evaluator's error.
  *

@@ -26,6 +26,47 @@ class Outcome(tuple[Any, ...]):
     cov_x: Any
     def __new__(cls, entries: tuple[Any, ...], /) -> Outcome: ...
 
+class Stepper:
+    """One fit, that says what it waits for (`request`) and is told (`residual`, `jacobian`)."""
+
+    request: str
+    x: FloatArray
+    x_trial: FloatArray
+    diag: FloatArray
+    accepted: int
+    info: int
+    nfev: int
+    njev: int
+    iteration: int
+    fnorm: float
+    xnorm: float
+    pnorm: float
+    gnorm: float
+    delta: float
+    par: float
+    prered: float
+    def __new__(
+        cls,
+        x0: npt.ArrayLike,
+        *,
+        ftol: float = ...,
+        xtol: float = ...,
+        gtol: float = ...,
+        maxfev: int = ...,
+        factor: float = ...,
+        diag: npt.ArrayLike | None = ...,
+        bounds: Any = ...,
+    ) -> Stepper: ...
+    def residual(self, norm: float, /) -> None: ...
+    def jacobian(
+        self,
+        r: npt.ArrayLike,
+        ipvt: npt.ArrayLike,
+        qtf: npt.ArrayLike,
+        acnorm: npt.ArrayLike,
+        /,
+    ) -> None: ...
+
 def solve(
     func: Callable[..., Any],
     x0: npt.ArrayLike,

@@ -1,0 +1,306 @@
+#include "stepper.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <structmember.h>
+
+#include "loop.h"
+#include "objects.h"
+
+typedef struct {
+    PyObject_HEAD
+    lm_fit fit;
+    lm_work work;
+    void *memory;
+} stepper;
+
+static void
+stepper_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyMem_RawFree(((stepper *)self)->memory);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static int
+lay_out_stepper(stepper *s, double **bounds)
+{
+    lm_plan plan = {NULL, 0};
+    const int bounded = s->fit.lower != NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        lm_plan_work(&plan, &s->work, s->fit.n, bounded);
+        lm_plan_fit(&plan, &s->fit);
+        if (bounded) {
+            lm_plan_doubles(&plan, bounds, 2 * s->fit.n);
+        }
+        if (pass == 0) {
+            s->memory = PyMem_RawCalloc(1, plan.used);
+            if (s->memory == NULL) {
+                PyErr_NoMemory();
+                return -1;
+            }
+            plan = (lm_plan){s->memory, 0};
+        }
+    }
+    return 0;
+}
+
+/* x0, diag and bounds as arrays of ours, or NULL: -1 where one is not what it should be. */
+static int
+convert(PyObject *given[3], PyArrayObject *taken[3])
+{
+    taken[0] = (PyArrayObject *)arguments("as_start", "(O)", given[0]);
+    if (taken[0] == NULL) {
+        return -1;
+    }
+    if (given[1] != Py_None) {
+        taken[1] = (PyArrayObject *)arguments("as_diag", "(On)", given[1], PyArray_SIZE(taken[0]));
+        if (taken[1] == NULL) {
+            return -1;
+        }
+    }
+    if (given[2] != Py_None) {
+        PyObject *limits = arguments("as_bounds", "(OO)", given[2], taken[0]);
+        if (limits == NULL) {
+            return -1;
+        }
+        if (limits == Py_None) { /* all infinite */
+            Py_DECREF(limits);
+        }
+        else {
+            taken[2] = (PyArrayObject *)limits;
+        }
+    }
+    return 0;
+}
+
+static int
+set_up(stepper *s, PyArrayObject *taken[3])
+{
+    double *bounds = NULL;
+    s->fit.n = s->fit.factors.ldr = PyArray_SIZE(taken[0]);
+    s->work.scratch_size = pyminpack_dense_size(s->fit.n);
+    if (taken[2] != NULL) {
+        s->fit.lower = PyArray_DATA(taken[2]); /* until they are copied */
+    }
+    if (lay_out_stepper(s, &bounds) < 0) {
+        return -1;
+    }
+    if (s->fit.state.maxfev <= 0) {
+        s->fit.state.maxfev = 100 * (s->fit.n + 1);
+    }
+    memcpy(s->fit.x, PyArray_DATA(taken[0]), PyArray_NBYTES(taken[0]));
+    if (taken[1] != NULL) {
+        memcpy(s->fit.diag, PyArray_DATA(taken[1]), PyArray_NBYTES(taken[1]));
+        s->fit.state.mode = 2;
+    }
+    if (taken[2] != NULL) {
+        memcpy(bounds, PyArray_DATA(taken[2]), PyArray_NBYTES(taken[2]));
+        s->fit.lower = bounds;
+        s->fit.upper = bounds + s->fit.n;
+    }
+    lm_begin(&s->fit, &s->work);
+    return 0;
+}
+
+static PyObject *
+stepper_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"x0", "ftol", "xtol", "gtol", "maxfev", "factor", "diag", "bounds", NULL};
+    PyObject *given[3] = {NULL, Py_None, Py_None};
+    PyArrayObject *taken[3] = {NULL, NULL, NULL};
+    lm_state options = {.ftol = 1.49012e-8, .xtol = 1.49012e-8, .factor = 100.0};
+    long long maxfev = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$dddLdOO:Stepper", names, &given[0], &options.ftol,
+                                     &options.xtol, &options.gtol, &maxfev, &options.factor, &given[1],
+                                     &given[2])) {
+        return NULL;
+    }
+    options.maxfev = maxfev;
+    stepper *s = (stepper *)type->tp_alloc(type, 0);
+    if (s != NULL) {
+        s->fit.state = options;
+        if (convert(given, taken) < 0 || set_up(s, taken) < 0) {
+            Py_CLEAR(s);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        Py_XDECREF(taken[i]);
+    }
+    return (PyObject *)s;
+}
+
+static const char *const requests[] = {"start", "residual", "jacobian", "stop"};
+
+static int
+is_due(const stepper *s, int request)
+{
+    if (s->fit.state.request == request) {
+        return 1;
+    }
+    PyErr_Format(PyExc_ValueError, "The fit waits for '%s', not for '%s'.", requests[s->fit.state.request],
+                 requests[request]);
+    return 0;
+}
+
+static PyObject *
+stepper_residual(PyObject *self, PyObject *norm)
+{
+    stepper *s = (stepper *)self;
+    const double fnorm = PyFloat_AsDouble(norm);
+    if ((fnorm == -1.0 && PyErr_Occurred()) || !is_due(s, REQUEST_RESIDUAL)) {
+        return NULL;
+    }
+    s->fit.state.fnorm_trial = fnorm;
+    s->fit.state.nfev += 1;
+    lm_advance(&s->fit, &s->work);
+    Py_RETURN_NONE;
+}
+
+/* `value` with `count` columns and at least as many rows, or of as many numbers; NULL where it is not. */
+static PyArrayObject *
+as_fortran(PyObject *value, int type, int ndim, npy_intp count, const char *name)
+{
+    PyArrayObject *a = (PyArrayObject *)PyArray_FROMANY(value, type, ndim, ndim, NPY_ARRAY_FARRAY_RO);
+    if (a != NULL && (PyArray_DIM(a, ndim - 1) != count || PyArray_DIM(a, 0) < count)) {
+        PyErr_Format(PyExc_ValueError, "%s is not of order %zd, the number of variables.", name, (Py_ssize_t)count);
+        Py_CLEAR(a);
+    }
+    return a;
+}
+
+/* A pivot out of range would lead out of memory. */
+static int
+is_permutation(npy_intp n, const int *ipvt)
+{
+    for (npy_intp i = 0; i < n; i++) {
+        npy_intp found = 0;
+        for (npy_intp j = 0; j < n; j++) {
+            found += ipvt[j] == i + 1;
+        }
+        if (found != 1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static PyObject *
+stepper_jacobian(PyObject *self, PyObject *args)
+{
+    static const char *const names[] = {"r", "ipvt", "qtf", "acnorm"};
+    stepper *s = (stepper *)self;
+    const npy_intp n = s->fit.n;
+    lm_factors *factors = &s->fit.factors;
+    PyObject *given[4];
+    PyArrayObject *taken[4] = {NULL, NULL, NULL, NULL};
+    int complete = PyArg_ParseTuple(args, "OOOO:jacobian", &given[0], &given[1], &given[2], &given[3])
+                   && is_due(s, REQUEST_JACOBIAN);
+    for (int i = 0; i < 4 && complete; i++) {
+        taken[i] = as_fortran(given[i], i == 1 ? NPY_INT : NPY_DOUBLE, i == 0 ? 2 : 1, n, names[i]);
+        complete = taken[i] != NULL;
+    }
+    if (complete && !is_permutation(n, PyArray_DATA(taken[1]))) {
+        PyErr_SetString(PyExc_ValueError, "ipvt is no permutation of 1 to the number of variables.");
+        complete = 0;
+    }
+    if (complete) {
+        const double *r = PyArray_DATA(taken[0]);
+        for (npy_intp j = 0; j < n; j++) {
+            memcpy(factors->r + j * n, r + j * PyArray_DIM(taken[0], 0), n * sizeof(double));
+        }
+        memcpy(factors->ipvt, PyArray_DATA(taken[1]), n * sizeof(int));
+        memcpy(factors->qtf, PyArray_DATA(taken[2]), n * sizeof(double));
+        memcpy(factors->acnorm, PyArray_DATA(taken[3]), n * sizeof(double));
+        s->fit.state.njev += 1;
+        lm_advance(&s->fit, &s->work);
+    }
+    for (int i = 0; i < 4; i++) {
+        Py_XDECREF(taken[i]);
+    }
+    return complete ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *
+stepper_request(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(requests[((stepper *)self)->fit.state.request]);
+}
+
+static PyObject *
+stepper_x(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    return vector(fit->n, NPY_DOUBLE, fit->x);
+}
+
+static PyObject *
+stepper_x_trial(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    return vector(fit->n, NPY_DOUBLE, fit->x_trial);
+}
+
+static PyObject *
+stepper_diag(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    return vector(fit->n, NPY_DOUBLE, fit->diag);
+}
+
+#define STATE(name) offsetof(stepper, fit.state.name)
+
+static PyMemberDef stepper_members[] = {
+    {"accepted", T_INT, STATE(accepted), READONLY, "1 where the last trial has just become x"},
+    {"info", T_INT, STATE(info), READONLY, "why it stopped, as leastsq's ier"},
+    {"nfev", T_LONGLONG, STATE(nfev), 0, "residuals answered; those for a Jacobian are the caller's to add"},
+    {"njev", T_LONGLONG, STATE(njev), READONLY, "Jacobians answered"},
+    {"iteration", T_LONGLONG, STATE(iteration), READONLY, "points accepted, the start included"},
+    {"fnorm", T_DOUBLE, STATE(fnorm), READONLY, "norm of the residuals at x"},
+    {"xnorm", T_DOUBLE, STATE(xnorm), READONLY, "norm of D x"},
+    {"pnorm", T_DOUBLE, STATE(pnorm), READONLY, "norm of D p"},
+    {"gnorm", T_DOUBLE, STATE(gnorm), READONLY, "largest cosine between the residuals and a column of J"},
+    {"delta", T_DOUBLE, STATE(delta), READONLY, "bound on the norm of D p"},
+    {"par", T_DOUBLE, STATE(par), READONLY, "the Levenberg-Marquardt parameter"},
+    {"prered", T_DOUBLE, STATE(prered), READONLY, "predicted reduction of the sum of squares, relative"},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef stepper_getters[] = {
+    {"request", stepper_request, NULL, "'residual', 'jacobian' or 'stop'", NULL},
+    {"x", stepper_x, NULL, "the best point so far, a copy", NULL},
+    {"x_trial", stepper_x_trial, NULL, "where a residual is wanted, a copy", NULL},
+    {"diag", stepper_diag, NULL, "the scale D of the variables, a copy", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef stepper_methods[] = {
+    {"residual", stepper_residual, METH_O,
+     "residual(norm)\n--\n\nThe norm of the residuals at x_trial; NaN or infinite where there are none."},
+    {"jacobian", stepper_jacobian, METH_VARARGS,
+     "jacobian(r, ipvt, qtf, acnorm)\n--\n\nThe factors of the Jacobian at x, as `qrfac` makes them."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot stepper_slots[] = {
+    {Py_tp_doc, "Stepper(x0, ftol, xtol, gtol, maxfev, factor, diag, bounds)\n--\n\n"
+                "One fit, that says what it waits for (`request`) and is told (`residual`, `jacobian`)."},
+    {Py_tp_new, stepper_new},
+    {Py_tp_dealloc, stepper_dealloc},
+    {Py_tp_members, stepper_members},
+    {Py_tp_getset, stepper_getters},
+    {Py_tp_methods, stepper_methods},
+    {0, NULL},
+};
+
+static PyType_Spec stepper_spec = {"pyminpack._minpack.Stepper", sizeof(stepper), 0, Py_TPFLAGS_DEFAULT, stepper_slots};
+
+int
+add_stepper_type(PyObject *module)
+{
+    PyObject *type = PyType_FromSpec(&stepper_spec);
+    const int status = type == NULL ? -1 : PyModule_AddObjectRef(module, "Stepper", type);
+    Py_XDECREF(type);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* minpack.h repeats what the Fortran sources define (tests/fortran/mirror.f90): the same, number by number. */
+#include <stdio.h>
+
+#include "minpack.h"
+
+void numbered_state(lm_state *state, size_t *size);
+void constants(int values[8]);
+
+static int failures = 0;
+
+static void
+check(int passed, const char *what)
+{
+    if (!passed) {
+        failures++;
+        printf("failed: %s\n", what);
+    }
+}
+
+int
+main(void)
+{
+    lm_state s;
+    size_t size;
+    numbered_state(&s, &size);
+    check(size == sizeof s, "the size of the state");
+    const double found[] = {
+        s.ftol, s.xtol, s.gtol, s.factor, (double)s.maxfev, s.mode, s.request, s.fnorm_trial,
+        (double)s.nfev, (double)s.njev, s.info, s.accepted, s.blocked, s.at_start, s.squeezed,
+        s.walls, s.lost, s.phase, s.attempt, (double)s.iteration, s.fnorm, s.xnorm, s.pnorm, s.gnorm,
+        s.delta, s.par, s.prered, s.dirder, s.first_fnorm, (double)s.second_maxfev, s.first_info,
+    };
+    for (int i = 0; i < (int)(sizeof found / sizeof *found); i++) {
+        if (found[i] != i + 1) {
+            printf("component %d of the state holds %g\n", i + 1, found[i]);
+        }
+        check(found[i] == i + 1, "a component of the state");
+    }
+    int values[8];
+    const int expected[8] = {REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP,
+                             INFO_IMPROPER, INFO_GTOL, INFO_NONFINITE, INFO_STOPPED};
+    constants(values);
+    for (int i = 0; i < 8; i++) {
+        check(values[i] == expected[i], "a request or an INFO");
+    }
+    if (failures == 0) {
+        printf("all passed\n");
+    }
+    return failures != 0;
+}

@@ -1,0 +1,33 @@
+! What minpack.h repeats, as the Fortran sources have it: for tests/c/test_mirror.c.
+module mirror
+   use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t, c_sizeof, c_size_t
+   use minpack_info, only: info_gtol, info_improper, info_nonfinite, info_stopped
+   use minpack_step, only: lm_state, request_jacobian, request_residual, request_start, request_stop
+   implicit none (type, external)
+   private
+   public :: numbered_state, constants
+
+contains
+
+   subroutine numbered_state(state, size) bind(c, name="numbered_state")
+      !! Every component is its number in the order of the type.
+      type(lm_state), intent(out) :: state
+      integer(c_size_t), intent(out) :: size
+
+      size = c_sizeof(state)
+      state = lm_state(1.0_c_double, 2.0_c_double, 3.0_c_double, 4.0_c_double, 5_c_int64_t, &
+                       6_c_int, 7_c_int, 8.0_c_double, 9_c_int64_t, 10_c_int64_t, 11_c_int, &
+                       12_c_int, 13_c_int, 14_c_int, 15_c_int, 16_c_int, 17_c_int, 18_c_int, &
+                       19_c_int, 20_c_int64_t, 21.0_c_double, 22.0_c_double, 23.0_c_double, &
+                       24.0_c_double, 25.0_c_double, 26.0_c_double, 27.0_c_double, 28.0_c_double, &
+                       29.0_c_double, 30_c_int64_t, 31_c_int)
+   end subroutine numbered_state
+
+   subroutine constants(values) bind(c, name="constants")
+      integer(c_int), intent(out) :: values(8)
+
+      values = [request_start, request_residual, request_jacobian, request_stop, info_improper, &
+                info_gtol, info_nonfinite, info_stopped]
+   end subroutine constants
+
+end module mirror
