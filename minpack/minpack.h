@@ -41,7 +41,8 @@ void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_
                      int *ipvt, double *acnorm, double *rdiag, double *reference);
 double pyminpack_difference_step(double x_j, double epsfcn);
 double pyminpack_step_within(double h, double x_j, double lower, double upper, double size);
-void pyminpack_covar(const int64_t *n, const double *r, const int64_t *ldr, const int *ipvt,
-                     double *c, double *r_inverse, int *full_rank);
+void pyminpack_covariance(int64_t n, const double *r, int64_t ldr, const int *ipvt, double *c,
+                          int *full_rank, double *work, int *pivots, const double *x,
+                          const double *lower, const double *upper);
 
 #endif

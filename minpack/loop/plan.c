@@ -41,12 +41,9 @@ lm_plan_fit(lm_plan *plan, lm_fit *fit)
 }
 
 void
-lm_plan_work(lm_plan *plan, lm_work *work, int64_t n, int bounded)
+lm_plan_work(lm_plan *plan, lm_work *work, int64_t n)
 {
     lm_plan_doubles(plan, &work->scratch, work->scratch_size);
     lm_plan_doubles(plan, &work->p, n);
     lm_plan_doubles(plan, &work->work, n);
-    if (bounded) {
-        lm_plan_ints(plan, &work->pivots, 2 * n);
-    }
 }

@@ -24,7 +24,6 @@ typedef struct {
     double *p, *work; /* n numbers each */
     double *scratch;  /* of the blocked routines, one at a time */
     int64_t scratch_size;
-    int *pivots; /* NULL without bounds */
 } lm_work;
 
 void lm_plan_doubles(lm_plan *plan, double **numbers, int64_t count);
@@ -34,6 +33,6 @@ void lm_plan_ints(lm_plan *plan, int **numbers, int64_t count);
 void lm_plan_fit(lm_plan *plan, lm_fit *fit);
 
 /* For fits of n variables; `work` has its scratch_size: 0, or that of the largest blocked routine. */
-void lm_plan_work(lm_plan *plan, lm_work *work, int64_t n, int bounded);
+void lm_plan_work(lm_plan *plan, lm_work *work, int64_t n);
 
 #endif

@@ -118,7 +118,7 @@ evaluator(batch *b)
 static void
 lay_out(lm_plan *plan, batch *b, decay_fit *fits, int count)
 {
-    lm_plan_work(plan, &b->work, N, 0);
+    lm_plan_work(plan, &b->work, N);
     for (int i = 0; i < count; i++) {
         lm_plan_fit(plan, &fits[i].fit);
     }

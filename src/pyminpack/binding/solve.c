@@ -24,7 +24,7 @@ enum { SMALL = 2048 }; /* bytes on the stack that save a small fit an allocation
 static void
 lay_out(python_fit *f, lm_plan *plan)
 {
-    lm_plan_work(plan, &f->work, f->fit.n, f->fit.lower != NULL);
+    lm_plan_work(plan, &f->work, f->fit.n);
     lm_plan_doubles(plan, &f->fvec, f->m);
     lm_plan_doubles(plan, &f->f_trial, f->m);
     if (f->by_rows && f->dfun == NULL) {

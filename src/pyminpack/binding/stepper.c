@@ -29,7 +29,7 @@ lay_out_stepper(stepper *s, double **bounds)
     lm_plan plan = {NULL, 0};
     const int bounded = s->fit.lower != NULL;
     for (int pass = 0; pass < 2; pass++) {
-        lm_plan_work(&plan, &s->work, s->fit.n, bounded);
+        lm_plan_work(&plan, &s->work, s->fit.n);
         lm_plan_fit(&plan, &s->fit);
         if (bounded) {
             lm_plan_doubles(&plan, bounds, 2 * s->fit.n);
