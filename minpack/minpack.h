@@ -22,7 +22,7 @@ typedef struct {
     int64_t nfev, njev;
     int info, accepted, blocked, at_start, squeezed, walls, lost, phase, attempt;
     int64_t iteration;
-    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, first_fnorm;
+    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, longest, first_fnorm;
     int64_t second_maxfev;
     int first_info;
 } lm_state;

@@ -146,3 +146,10 @@ class TestWalls:
         x, _ = leastsq(lambda p: p[0] * np.exp(-p[1] * X) + p[2] - y, start, bounds=(0, INF))
         np.testing.assert_allclose(x, [3, 0.5, 0], atol=1e-9)
         assert x[2] == 0
+
+    def test_a_first_step_to_zero(self):
+        """A step as long as x leads there; what comes next is not to be measured by that x."""
+        x, ier = leastsq(
+            lambda x: -7.0 * x - 5.5, [0.4375], Dfun=lambda x: [[-7.0]], bounds=(-0.75, INF)
+        )
+        assert (x.tolist(), ier) == ([-0.75], 1)

@@ -24,7 +24,7 @@ lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
         return h;
     }
     const double lower = fit->lower[j], upper = fit->upper[j];
-    const double size = fit->state.walls ? fit->state.xnorm / fit->diag[j] : 0.0;
+    const double size = fit->state.walls ? fit->state.longest / fit->diag[j] : 0.0;
     h = pyminpack_step_within(h, fit->x[j], lower, upper, size);
     fit->x_trial[j] = fmin(fmax(fit->x[j] + h, lower), upper); /* where the next number is a bound */
     return h;

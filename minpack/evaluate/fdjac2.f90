@@ -34,7 +34,7 @@ contains
       real(c_double), intent(in), value :: x_j  !! within the bounds
       real(c_double), intent(in), value :: lower
       real(c_double), intent(in), value :: upper
-      real(c_double), intent(in), value :: size  !! ‖D x‖/D_j, 0 where it is not known
+      real(c_double), intent(in), value :: size  !! the largest ‖D x‖ so far/D_j, 0 where not known
       real(c_double) :: step
       real(c_double) :: below, above
 

@@ -83,22 +83,22 @@ contains
       d = merge(x - lower, upper - x, way < 0.0_wp)
    end function gap
 
-   elemental function room_of(x, lower, upper, way, diag, xnorm, reach) result(room)
+   elemental function room_of(x, lower, upper, way, diag, longest, reach) result(room)
       !! How far a variable may go: not at all where its next digits no longer show in F.
       real(wp), intent(in) :: x
       real(wp), intent(in) :: lower
       real(wp), intent(in) :: upper
       real(wp), intent(in) :: way
       real(wp), intent(in) :: diag
-      real(wp), intent(in) :: xnorm
+      real(wp), intent(in) :: longest
       real(wp), intent(in) :: reach
       real(wp) :: room
 
       room = gap(x, lower, upper, way)
-      room = merge(reach*room, 0.0_wp, diag*room > nearest*xnorm)
+      room = merge(reach*room, 0.0_wp, diag*room > nearest*longest)
    end function room_of
 
-   pure subroutine propose_inside(n, r, ldr, ipvt, diag, qtf, fnorm, x, lower, upper, xnorm, &
+   pure subroutine propose_inside(n, r, ldr, ipvt, diag, qtf, fnorm, x, lower, upper, longest, &
                                   delta, par, p, pnorm, prered, dirder, x_trial, work1, work2, d, &
                                   ndense, dense, squeezed)
       !! Where the step p that `propose` has found comes too near to a wall, another in its place.
@@ -112,7 +112,7 @@ contains
       real(wp), intent(in) :: x(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp), intent(in) :: xnorm  !! ‖D x‖
+      real(wp), intent(in) :: longest  !! of ‖D x‖ so far: x itself may pass 0
       real(wp), intent(inout) :: delta
       real(wp), intent(inout) :: par
       real(wp), intent(inout) :: p(n)
@@ -137,15 +137,15 @@ contains
 
       reach = reach_of(n, r, ldr, ipvt, qtf, fnorm, x, lower, upper)
       d = diag
-      if (xnorm > 0.0_wp .and. delta > xnorm) then
-         delta = xnorm
+      if (longest > 0.0_wp .and. delta > longest) then
+         delta = longest
          call propose(n, r, ldr, ipvt, d, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
                       x_trial, work1, work2, ndense, dense)
       end if
       rounds: do round = 1, max_rounds
          inside = .true.
          do k = 1, n
-            room = room_of(x(k), lower(k), upper(k), p(k), diag(k), xnorm, reach)
+            room = room_of(x(k), lower(k), upper(k), p(k), diag(k), longest, reach)
             if (abs(p(k)) > overlong*room) then
                inside = .false.
                d(k) = max(d(k), min(delta/max(room, tiny(room)), diag(k)/epsmch))
@@ -157,7 +157,7 @@ contains
       end do rounds
 
       do k = 1, n
-         room = room_of(x(k), lower(k), upper(k), p(k), diag(k), xnorm, reach)
+         room = room_of(x(k), lower(k), upper(k), p(k), diag(k), longest, reach)
          p(k) = min(max(p(k), -room), room)
          x_trial(k) = min(max(x(k) + p(k), lower(k)), upper(k))
       end do
@@ -200,7 +200,7 @@ contains
    end function reach_of
 
    pure subroutine landing_point(n, r, ldr, ipvt, diag, qtf, p, fnorm, x, start, lower, upper, &
-                                 xnorm, xtol, walls_met, residual, x_trial)
+                                 longest, xtol, walls_met, residual, x_trial)
       !! The end of a fit, but on the walls next to it from which no descent leads away.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
@@ -214,7 +214,7 @@ contains
       real(wp), intent(in) :: start(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp), intent(in) :: xnorm
+      real(wp), intent(in) :: longest
       real(wp), intent(in) :: xtol
       logical, intent(in) :: walls_met
       real(wp), intent(out) :: residual(n)  !! work: Qᵀ(f + J p)
@@ -240,7 +240,7 @@ contains
          wall = merge(lower(k), upper(k), x(k) - lower(k) < upper(k) - x(k))
          room = abs(x(k) - wall)
          if (room <= xtol*size) x_trial(k) = wall
-         if (walls_met .and. diag(k)*room <= nearest*xnorm) x_trial(k) = wall
+         if (walls_met .and. diag(k)*room <= nearest*longest) x_trial(k) = wall
       end do
    end subroutine landing_point
 

@@ -74,6 +74,7 @@ module minpack_step
       real(c_double) :: par = 0.0_wp
       real(c_double) :: prered = 0.0_wp
       real(c_double) :: dirder = 0.0_wp
+      real(c_double) :: longest = 0.0_wp  !! the largest ‖D x‖ of this attempt
       real(c_double) :: first_fnorm = 0.0_wp  !! ‖f‖ and info at the end of the first attempt
       integer(c_int64_t) :: second_maxfev = 0
       integer(c_int) :: first_info = 0
@@ -172,7 +173,7 @@ contains
          squeezed = .false.
          if (present(lower)) then
             call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
-                                state%xnorm, state%delta, state%par, p, state%pnorm, &
+                                state%longest, state%delta, state%par, p, state%pnorm, &
                                 state%prered, state%dirder, x_trial, acnorm, work, inside(:, 3), &
                                 ndense, dense, squeezed)
          else
@@ -232,6 +233,7 @@ contains
          if (state%mode /= 2) call first_diag(n, acnorm, diag)
          work = diag*x
          state%xnorm = enorm(n, work)
+         state%longest = state%xnorm
          factor = state%factor
          if (state%attempt == 2) factor = min(factor, second_factor)
          state%delta = factor*state%xnorm
@@ -287,6 +289,7 @@ contains
          state%at_start = 0
          x_trial = diag*x
          state%xnorm = enorm(n, x_trial)
+         state%longest = max(state%longest, state%xnorm)
       end if
 
       info = verdict(state, actred, ratio)
@@ -341,7 +344,8 @@ contains
       else if (state%phase /= phase_land .and. converged_or_exhausted(state%info)) then
          if (state%accepted == 0) p = 0.0_wp
          call landing_point(n, r, ldr, ipvt, diag, qtf, p, state%fnorm, x, inside(:, 1), lower, &
-                            upper, state%xnorm, state%xtol, state%walls /= 0, inside(:, 3), x_trial)
+                            upper, state%longest, state%xtol, state%walls /= 0, inside(:, 3), &
+                            x_trial)
          if (any(abs(x_trial - x) > 0.0_wp)) then
             state%phase = phase_land
             state%request = request_residual
@@ -359,7 +363,7 @@ contains
       state%request = request_stop
       if (state%phase == phase_return) state%request = request_jacobian
       if (state%phase == phase_return .or. &
-          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%xnorm)) then
+          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%longest)) then
          state%accepted = 1
          state%iteration = state%iteration + 1
          x = x_trial
