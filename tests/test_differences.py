@@ -259,7 +259,7 @@ class TestChoice:
         assert jacobian_by("2-point", f) is None
         assert isinstance(jacobian_by("3-point", f), ThreePoint)
         assert isinstance(jacobian_by("cs", f), ComplexStep)
-        assert METHODS == ("2-point", "3-point", "cs")
+        assert METHODS == ("2-point", "3-point", "cs", "adaptive")
 
     def test_another(self):
         with pytest.raises(ValueError, match=r"Dfun is '4-point'; want .*2-point, 3-point, cs"):

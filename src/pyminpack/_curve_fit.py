@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _fit_data, _parameters, _result, _scipy_options
+from ._accuracy import FullOutput, assess, reason_to_doubt
+from ._adaptive import Adaptive
 from ._arguments import _as_floats, _describe, residual_eps
-from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom, suspicious
+from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
@@ -114,10 +116,11 @@ def curve_fit(
         rules of SciPy's `least_squares`: fewer data than parameters are a fit, ``maxfev`` leaves
         out the calls for differences, and a tolerance below the machine's precision is none. 'lm'
         takes no `bounds`.
-    jac : callable or {'2-point', '3-point', 'cs'}, optional
+    jac : callable or {'2-point', '3-point', 'cs', 'adaptive'}, optional
         ``jac(xdata, *p)`` returns the derivatives of `f`, shape (M, N), or (M,) for N = 1; they
-        are weighted by `sigma` here. Or differences: forward (the default), central, or by a
-        complex step.
+        are weighted by `sigma` here. Or differences: forward (the default), central, by a complex
+        step, or 'adaptive': central, whose steps are sought. Where '2-point' or '3-point' are not
+        good enough for the standard errors, the fit is made again with 'adaptive'.
     full_output : bool, optional
         Return `infodict`, `mesg` and `ier` as well.
     nan_policy : {None, 'raise', 'omit'}, optional
@@ -169,8 +172,8 @@ def curve_fit(
     -----
     OptimizeWarning
         `pcov` cannot be estimated: the data do not tell parameters apart, there are as many
-        parameters as data, or the callback has stopped the fit. Or it is not to be trusted: the
-        model does not depend on a parameter, or a difference step is too small for it to show. The
+        parameters as data, the model jumps, or the callback has stopped the fit. Or it is not to be
+        trusted: the model is rounded, or its rounding errors show in the standard errors. The
         warning names the parameters and the cause. Where `scipy.optimize` is loaded, it is one of
         SciPy's `OptimizeWarning` as well.
 
@@ -241,42 +244,55 @@ def curve_fit(
         want = n, m
         kwargs["Dfun"] = _jacobian(jac, xdata, weights, correlated, want, col_deriv)
         kwargs["col_deriv"] = True
-    elif jac is not None and jac != "2-point":
+    elif jac not in (None, "2-point", "adaptive"):
         kwargs["Dfun"] = jac
     if limits is not None:
         kwargs["bounds"] = limits
     if missing:
         residuals, kwargs = _with_zeros(residuals, kwargs, missing)
 
+    if jac == "adaptive":
+        lower, upper = (None, None) if limits is None else limits
+        size = _scale(ydata, weights, correlated, first)
+        kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), lower, upper, size)
+
+    accuracy = None
     try:
-        popt, cov_x, infodict, mesg, ier = leastsq(residuals, p0, full_output=True, **kwargs)
+        outcome = FullOutput(*leastsq(residuals, p0, full_output=True, **kwargs))
+        stopped = outcome.ier == 10
+        scale = _scale(ydata, weights, correlated, outcome.infodict["fvec"])
+        if not (stopped or missing):
+            by = "given" if callable(jac) else jac or "2-point"
+            reason = reason_to_doubt(outcome, scale, by, max(kwargs.get("epsfcn") or EPS, EPS))
+            if reason or by == "adaptive":
+                outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
     finally:
         _fit_data.check_kept(xdata, before)
-    stopped = ier == 10
-    if ier not in (1, 2, 3, 4) and not stopped:
+    popt, cov_x, infodict, mesg, ier = outcome
+    if not (outcome.converged or stopped):
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
+    if accuracy is not None and not accuracy.determined:
+        cov_x = None
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
     fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
     if missing:
-        infodict.update(fvec=fvec, fjac=np.ascontiguousarray(fjac[:, :m]))
+        infodict["fvec"], infodict["fjac"] = fvec, np.ascontiguousarray(fjac[:, :m])
     pcov = _covariance(cov_x, fvec, n, free, absolute_sigma)
 
-    scale = _scale(ydata, weights, correlated, fvec)
-    epsfcn = None if "Dfun" in kwargs else kwargs.get("epsfcn") or EPS
-    ended = p0, popt, fjac, infodict["ipvt"], scale, epsfcn
     texts = []
     if stopped:
         texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
     elif m < free:
         texts.append(no_degrees_of_freedom(m, free))
-    elif cov_x is None or suspicious(*ended):
+    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
         names = _parameters.positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(
             Fit(
-                _model(f, xdata, ydata, weights, correlated), *ended, cov_x is not None,
-                names if len(names) == n else (), lower, upper, infodict["qtf"], fvec,
+                _model(f, xdata, ydata, weights, correlated), p0, popt, fjac, infodict["ipvt"],
+                infodict["qtf"], fvec, scale, accuracy, jac,
+                names if len(names) == n else (), lower, upper,
             )
         )  # fmt: skip
     if cov_x is not None and fvec.size <= free and not absolute_sigma:
@@ -443,13 +459,13 @@ def _covariance(
     return np.full((n, n), np.inf)
 
 
-def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: FloatArray) -> float:
+def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> float:
     """Norm of the numbers that the residuals are differences of.
 
     Those of the residuals themselves where the data are zeros, and the model compares.
     """
     data = _weighted(ydata, weights, correlated).ravel()
-    return enorm(data) or enorm(fvec)
+    return enorm(data) or enorm(fvec) or 1.0
 
 
 def _model(

@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import as_real, as_residuals, residual_eps
+from ._minpack import enorm
 
-__all__ = ["METHODS", "ComplexStep", "ThreePoint", "jacobian_by"]
+__all__ = ["METHODS", "ComplexStep", "Differences", "ThreePoint", "jacobian_by"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-METHODS = ("2-point", "3-point", "cs")
+METHODS = ("2-point", "3-point", "cs", "adaptive")
 
 EPS = 2.0**-52
 #: A complex step has no rounding error that grows as it shrinks: its truncation error, of the order
@@ -30,7 +31,7 @@ EPS = 2.0**-52
 COMPLEX_STEP = 1e-20
 
 
-class _Differences:
+class Differences:
     """A function to be differentiated, its bounds, and how often it has been called for it.
 
     Parameters
@@ -73,7 +74,7 @@ class _Differences:
         return self.func(moved, *args)
 
 
-class ThreePoint(_Differences):
+class ThreePoint(Differences):
     """Jacobian of `func` by differences of second order: a ``Dfun`` with ``col_deriv=True``.
 
     Central where `lower` and `upper` leave room, else one-sided of three points: `func` is never
@@ -87,7 +88,7 @@ class ThreePoint(_Differences):
     epsfcn : float, optional
         Relative error of `func`. Default: the eps of the floating-point dtype that it returns.
     func, lower, upper
-        As for all `_Differences`.
+        As for all `Differences`.
     """
 
     def __init__(
@@ -150,8 +151,8 @@ class ThreePoint(_Differences):
         values = [self._evaluate(x, j, point, args) for point in points]
         with np.errstate(all="ignore"):  # a non-finite column is for the solver to report
             column = _slope(points, values)
-            change = _norm(values[-1] - values[0])
-            size = _norm(values[0])
+            change = enorm(values[-1] - values[0])
+            size = enorm(values[0])
         if self.size < size < np.inf:
             self.size = size
         return column, change
@@ -181,10 +182,6 @@ def _one_sided(step: float, below: float, above: float) -> tuple[float, float, f
     return 0.0, -h, -2 * h
 
 
-def _norm(vector: FloatArray) -> float:
-    return math.sqrt(vector.dot(vector))
-
-
 def _slope(points: list[float], values: list[FloatArray]) -> FloatArray:
     """Slope of the chord, or of the parabola through three points at the first of them.
 
@@ -198,7 +195,7 @@ def _slope(points: list[float], values: list[FloatArray]) -> FloatArray:
     return np.asarray((b * ((values[1] - values[0]) / a) - a * chord) / (b - a))
 
 
-class ComplexStep(_Differences):
+class ComplexStep(Differences):
     """Jacobian of `func` by complex steps: a ``Dfun`` with ``col_deriv=True``.
 
     Exact to rounding, at one call a column, for a `func` that is analytic and computes with complex
@@ -287,12 +284,12 @@ def jacobian_by(
     Parameters
     ----------
     method : str
-        '3-point': central differences; 'cs': complex steps; '2-point': the solver's own forward
-        differences.
+        '3-point': central differences; 'cs': complex steps; 'adaptive': central differences whose
+        steps are sought; '2-point': the solver's own forward differences.
     func : callable
         ``func(x, *args)`` returns M residuals.
     epsfcn : float, optional
-        Relative error of `func`, for the step of '3-point'.
+        Relative error of `func`, for the steps of '3-point' and 'adaptive'.
     lower, upper : ndarray, shape (N,), optional
         Bounds, outside of which `func` must not be called.
 
@@ -313,4 +310,8 @@ def jacobian_by(
         return ThreePoint(func, epsfcn, lower, upper)
     if method == "cs":
         return ComplexStep(func, lower, upper)
+    if method == "adaptive":
+        from ._adaptive import Adaptive  # which is built on this module
+
+        return Adaptive(func, epsfcn, lower, upper)
     raise ValueError(f"Dfun is {method!r}; want a function, None, or one of {', '.join(METHODS)}.")

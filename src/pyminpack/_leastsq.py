@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _build_info, _minpack
 from ._arguments import as_bounds, as_integer, as_real, as_start, improper, require_callable
-from ._differences import jacobian_by
+from ._differences import Differences, jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
 from ._watch import Iteration, Watch
@@ -110,7 +110,9 @@ def leastsq(
         ``Dfun(x, *args)`` returns the Jacobian, shape (M, N), of any memory layout; for N = 1 also
         (M,). Without it, or with '2-point', forward differences, at N calls of `func`. '3-point':
         central differences, at 2*N calls. 'cs': complex steps, at N calls, exact to rounding;
-        `func` must be analytic and compute with complex numbers where x is complex.
+        `func` must be analytic and compute with complex numbers where x is complex. 'adaptive':
+        central differences whose steps are sought for each parameter, at some thirty calls a
+        parameter first and ten later, for parameters that are large beside what they describe.
     full_output : bool, optional
         Return `cov_x`, `infodict` and `mesg` as well.
     col_deriv : bool, optional
@@ -124,7 +126,7 @@ def leastsq(
         Cosine desired between the residuals and every column of the Jacobian.
     maxfev : int, optional
         Limit on calls of `func`, those for forward differences included; not positive:
-        200*(N + 1). With `Dfun` 100*(N + 1), and '3-point' and 'cs' do not count their calls here.
+        200*(N + 1). With `Dfun` 100*(N + 1), and named differences do not count their calls here.
     epsfcn : float, optional
         Relative error of `func`: the difference step is ``sqrt(max(epsfcn, eps))*abs(x[j])``, the
         root alone where ``x[j] == 0``, with eps = 2**-52; with '3-point' a cube root. Default: the
@@ -161,7 +163,7 @@ def leastsq(
         others: the rows and columns of one at a bound are NaN, of a fixed one 0.
     infodict : dict
         With `full_output`: ``nfev`` and, with `Dfun`, ``njev``: numbers of calls as MINPACK counts
-        them, plus, in ``nfev``, those for the differences of '3-point' and 'cs'; ``fvec``, shape
+        them, plus, in ``nfev``, those for named differences; ``fvec``, shape
         (M,): residuals at `x`; ``fjac``, shape (N, M): transpose of the Fortran array with R of
         J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``, shape (N,), int32: column j
         of P is column ``ipvt[j] - 1`` of the identity; ``qtf``, shape (N,): the first N of
@@ -218,11 +220,13 @@ def leastsq(
     if bounds is not None:
         x0 = as_start(x0)
         limits = as_bounds(bounds, x0)
-    differences = None
+    differences = Dfun if isinstance(Dfun, Differences) else None
     if isinstance(Dfun, str):
         lower, upper = (None, None) if limits is None else limits
         Dfun = differences = jacobian_by(Dfun, func, epsfcn, lower, upper)
-        col_deriv = True
+    before = 0
+    if differences is not None:
+        col_deriv, before = True, differences.nfev
     require_callable(func, Dfun)
     trials_only = max_nfev is not None
     if max_nfev is not None:
@@ -262,7 +266,7 @@ def leastsq(
         mesg = message(ier, ftol, xtol, gtol, limit, trials_only)
     if full_output:
         infodict: InfoDict = {
-            "nfev": fit.nfev if differences is None else fit.nfev + differences.nfev,
+            "nfev": fit.nfev if differences is None else fit.nfev + differences.nfev - before,
             "fvec": fit.fvec,
             "fjac": fit.fjac,
             "ipvt": fit.ipvt,

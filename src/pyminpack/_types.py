@@ -21,7 +21,7 @@ __all__ = [
     "Yes",
 ]
 
-Derivatives = Callable[..., Any] | Literal["2-point", "3-point", "cs"]
+Derivatives = Callable[..., Any] | Literal["2-point", "3-point", "cs", "adaptive"]
 Method = Literal["lm", "trf", "dogbox"]
 NanPolicy = Literal["raise", "omit"]
 Ier = Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]

@@ -1,0 +1,86 @@
+module minpack_doubt
+   !! Is there a reason to doubt the standard errors that come of a Jacobian by differences?
+   use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
+   use minpack_dot, only: dot
+   use minpack_enorm, only: enorm
+   use minpack_kinds, only: epsmch, ik, wp
+   implicit none (type, external)
+   private
+   public :: doubt
+
+   integer(c_int), parameter :: nothing = 0
+   integer(c_int), parameter :: noise = 1
+   integer(c_int), parameter :: truncation = 2
+   integer(c_int), parameter :: unfinished = 3
+
+   real(wp), parameter :: tolerable = 0.02_wp
+      !! error of a column, in units of the part of it that the other columns do not have: the
+      !! relative error of the standard error, then
+   real(wp), parameter :: long_step = 0.1_wp
+      !! of ‖J e_j‖ h_j, in units of the residuals' standard deviation. A shorter step stays within
+      !! what the data can tell, where the model is as good as linear
+   real(wp), parameter :: far = 1.0e-6_wp
+      !! reduction of the sum of squares that the linear model promises at the end, relative. It is
+      !! of the order of ftol, unless xtol has ended the fit early, or a noisy Jacobian has made it
+      !! promise what no step could keep
+   real(wp), parameter :: exact_data = 1.0e-5_wp
+      !! least standard deviation of the residuals, in units of the data
+   real(wp), parameter :: exact_error = 8.0_wp*epsmch
+      !! relative error of a derivative that is not made of differences
+
+contains
+
+   pure subroutine doubt(m, n, r, ldr, ipvt, x, qtf, covariance, fnorm, data_norm, step, error, &
+                         reason) bind(c, name="pyminpack_doubt")
+      !! `reason` is 1 where the rounding errors of a column may show in the standard errors, 2
+      !! where a step may have led over the feature that its variable describes, 3 where x is not at
+      !! the minimum of the linear model, and else 0. A variable that is held has no such errors.
+      integer(c_int64_t), intent(in) :: m
+      integer(c_int64_t), intent(in) :: n
+      integer(c_int64_t), intent(in) :: ldr
+      real(c_double), intent(in) :: r(ldr, n)  !! upper triangle: R of J P = Q R
+      integer(c_int), intent(in) :: ipvt(n)
+      real(c_double), intent(in) :: x(n)
+      real(c_double), intent(in) :: qtf(n)
+      real(c_double), intent(in) :: covariance(n, n)
+         !! inverse of JᵀJ; NaN or 0 on the diagonal for a variable that is held
+      real(c_double), intent(in) :: fnorm
+      real(c_double), intent(in) :: data_norm
+         !! norm of the numbers that the residuals are differences of
+      real(c_double), intent(in) :: step  !! of the differences, relative to x; 0: there were none
+      real(c_double), intent(in) :: error  !! relative, of the function
+      integer(c_int), intent(out) :: reason
+      real(wp) :: norm, sigma, size, column_error, way
+      integer(ik) :: k, j
+      logical :: all_free
+
+      size = data_norm
+      do k = 1, n
+         size = max(size, abs(x(ipvt(k)))*enorm(k, r(:, k)))
+      end do
+      sigma = max(fnorm/sqrt(real(max(m - n, 1_ik), wp)), exact_data*data_norm)
+
+      reason = nothing
+      all_free = .true.
+      do k = 1, n
+         j = int(ipvt(k), ik)
+         if (.not. covariance(j, j) > 0.0_wp) then
+            all_free = .false.
+         else
+            norm = enorm(k, r(:, k))
+            way = step*merge(abs(x(j)), 1.0_wp, abs(x(j)) > 0.0_wp)
+            column_error = exact_error*norm
+            if (way > 0.0_wp) column_error = error*size/way
+            if (column_error*sqrt(covariance(j, j)) > tolerable) then
+               reason = noise
+               return
+            end if
+            if (way*norm > long_step*sigma) reason = truncation
+         end if
+      end do
+      if (reason == nothing .and. all_free) then
+         if (dot(n, qtf, qtf) > far*max(fnorm, exact_data*data_norm)**2) reason = unfinished
+      end if
+   end subroutine doubt
+
+end module minpack_doubt

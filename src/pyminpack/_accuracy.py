@@ -1,0 +1,328 @@
+"""How good the Jacobian of a fit is; and where differences are not good enough, a fit with better.
+
+A standard error needs the part of a column of the Jacobian that the other columns do not have. A
+forward difference, wrong in its eighth digit, says nothing of a part that is smaller than that; and
+its step, relative to the parameter, may lead over the feature that the parameter describes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._adaptive import NO_DERIVATIVE, Adaptive
+from ._arguments import _as_floats, as_real
+from ._leastsq import leastsq
+from ._messages import message
+from ._minpack import covar, doubt, enorm
+
+if TYPE_CHECKING:
+    from ._types import Ier, InfoDict
+
+__all__ = [
+    "NO_DOUBT",
+    "Accuracy",
+    "FullOutput",
+    "assess",
+    "column_norms",
+    "quiet",
+    "reason_to_doubt",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+EPS = 2.0**-52
+NO_DOUBT, NOISE, TRUNCATION, UNFINISHED = range(4)  # of minpack/step/doubt.f90
+#: Relative error of a column that is not made of differences.
+EXACT = 8 * EPS
+#: Change of the Gram matrix of J, its columns of norm 1, from forward to backward differences, that
+#: is let pass.
+SAME = 5e-3
+#: Least singular value of J, its columns of norm 1, that is one, and that gives standard errors of
+#: two digits, in units of J's error.
+SINGULAR, ROUGH = 3.0, 10.0
+#: The same below which the covariance, of order 1/s², has no digits left when parts of it cancel.
+CANCELS = EPS**0.5
+#: Of the largest part of any in a linear dependence: the least to be named.
+SHARE = 1e-3
+#: Tolerance from which on a user has a fit end early.
+FAR = 1e-6
+#: What `leastsq` calls too small a tolerance is as far as a fit can go.
+AS_FAR_AS_CAN_BE: dict[int, Ier] = {6: 1, 7: 2, 8: 4}
+
+
+class FullOutput(NamedTuple):
+    """What `leastsq` returns with ``full_output=True``."""
+
+    x: FloatArray
+    cov_x: FloatArray | None
+    infodict: InfoDict
+    mesg: str
+    ier: Ier
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit is at a minimum."""
+        return 1 <= self.ier <= 4
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What is known of the Jacobian of a fit; lists hold numbers of parameters.
+
+    Attributes
+    ----------
+    jagged : list of int
+        By which the model has no derivative.
+    coarse : list of int
+        Whose small changes the model does not follow.
+    dependent : list of int
+        Which the data do not tell apart, within the error of the Jacobian.
+    rough : bool
+        The error of the Jacobian shows in the first two digits of the standard errors.
+    cancelling : list of int
+        So nearly dependent that products with the covariance have no digits.
+    """
+
+    jagged: list[int]
+    coarse: list[int]
+    dependent: list[int]
+    rough: bool
+    cancelling: list[int]
+
+    @property
+    def determined(self) -> bool:
+        """Whether there are standard errors."""
+        return not self.jagged and not self.dependent
+
+
+def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float) -> int:
+    """Say why the standard errors may be wrong, from what the fit has left; 0 for no reason.
+
+    Parameters
+    ----------
+    outcome : FullOutput
+    scale : float
+        Norm of the numbers that the residuals are differences of.
+    method : str
+        '2-point', '3-point', or another, which is exact to rounding.
+    error : float
+        Relative error of the model.
+    """
+    x, cov_x, infodict = outcome[:3]
+    fjac, ipvt, fvec = infodict["fjac"], infodict["ipvt"], infodict["fvec"]
+    if outcome.ier == 5:  # maxfev: is it for its differences that the fit went astray?
+        cov_x = _covariance(fjac, ipvt)
+        if cov_x is None:
+            return NO_DOUBT
+    elif cov_x is None:
+        return NOISE if outcome.converged else NO_DOUBT
+    step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
+    return doubt(
+        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, enorm(fvec), scale,
+        step if method in ("2-point", "3-point") else 0.0, error,
+    )  # fmt: skip
+
+
+def assess(
+    residuals: Callable[[FloatArray], Any],
+    x0: FloatArray,
+    outcome: FullOutput,
+    reason: int,
+    scale: float,
+    method: str,
+    options: dict[str, Any],
+) -> tuple[FullOutput, Accuracy | None]:
+    """Return the outcome, of a better fit where that is needed, and what its Jacobian is worth.
+
+    Parameters
+    ----------
+    residuals : callable
+        ``residuals(x)``, shape (M,).
+    x0 : ndarray, shape (N,)
+        Start of the fit.
+    outcome, scale, method
+        As for `reason_to_doubt`.
+    reason : int
+        What that has said.
+    options : dict
+        Of `leastsq`.
+    """
+    wanted = (options.get(name, 0.0) for name in ("ftol", "xtol", "gtol"))
+    if reason == UNFINISHED and (not outcome.converged or max(wanted) > FAR):
+        return outcome, None
+    limits = options.get("bounds")
+    if method not in ("2-point", "3-point"):
+        if reason == UNFINISHED:
+            outcome = _go_on(residuals, outcome, options)
+        if isinstance(jacobian := options["Dfun"], Adaptive):
+            return outcome, _accuracy(outcome, jacobian.errors, jacobian.coarse, limits)
+        errors = np.full(x0.size, EXACT)
+        return outcome, _accuracy(outcome, errors, np.zeros(x0.size, dtype=bool), limits)
+    epsfcn, calls = options.get("epsfcn"), outcome.infodict["nfev"]
+    if method == "2-point" and reason == TRUNCATION and outcome.converged:
+        step = math.sqrt(max(EPS, 0.0 if epsfcn is None else epsfcn))
+        if _same_backwards(residuals, outcome, step, limits):
+            outcome.infodict["nfev"] += x0.size
+            return outcome, None
+        calls += x0.size
+    # First as if the derivatives had been good from the start, then from where they have led.
+    found: list[tuple[FullOutput, Adaptive]] = []
+    for start in (x0, outcome.x):
+        lower, upper = (None, None) if limits is None else limits
+        adaptive = Adaptive(quiet(residuals), epsfcn, lower, upper, scale)
+        again = {**options, "Dfun": adaptive, "col_deriv": True, "xtol": EPS}
+        better = _fit(residuals, start, again)
+        found.append((better, adaptive))
+        if better.converged and _is_no_higher(better, outcome, scale):
+            break
+    else:
+        if outcome.converged:
+            lowest = outcome
+            calls -= adaptive.nfev
+            adaptive(outcome.x)
+            calls += adaptive.nfev
+        else:
+            lowest, adaptive = found[0]
+        found.append((lowest, adaptive))
+    better, adaptive = found[-1]
+    better.infodict["nfev"] = calls + sum(fit.infodict["nfev"] for fit, _ in found[:2])
+    better.infodict.pop("njev", None)
+    if not better.converged:
+        return better, None
+    return better, _accuracy(better, adaptive.errors, adaptive.coarse, limits)
+
+
+def _go_on(
+    residuals: Callable[[FloatArray], Any], outcome: FullOutput, options: dict[str, Any]
+) -> FullOutput:
+    """Take the fit on from where xtol has ended it: x is large beside its standard errors."""
+    further = _fit(residuals, outcome.x, {**options, "xtol": EPS})
+    further.infodict["nfev"] += outcome.infodict["nfev"]
+    if "njev" in further.infodict:
+        further.infodict["njev"] += outcome.infodict["njev"]
+    return further if further.converged else outcome
+
+
+def _fit(
+    residuals: Callable[[FloatArray], Any], start: FloatArray, options: dict[str, Any]
+) -> FullOutput:
+    outcome = FullOutput(*leastsq(residuals, start, full_output=True, **options))
+    if outcome.ier not in AS_FAR_AS_CAN_BE:
+        return outcome
+    ier = AS_FAR_AS_CAN_BE[outcome.ier]
+    tolerances = [as_real(name, options.get(name, 0.0)) for name in ("ftol", "xtol", "gtol")]
+    infodict = outcome.infodict
+    cov_x = _covariance(infodict["fjac"], infodict["ipvt"])
+    return outcome._replace(cov_x=cov_x, mesg=message(ier, *tolerances, 0), ier=ier)
+
+
+def _covariance(fjac: FloatArray, ipvt: npt.NDArray[np.int32]) -> FloatArray | None:
+    cov_x, full_rank = covar(fjac.T, ipvt)
+    return cov_x if full_rank else None
+
+
+def _is_no_higher(better: FullOutput, outcome: FullOutput, scale: float) -> bool:
+    """Whether the sum of squares is as low, but for rounding errors; or that of a failed fit."""
+    if not outcome.converged:
+        return True
+    ours, others = (enorm(fit.infodict["fvec"]) for fit in (better, outcome))
+    return bool(ours <= others * (1 + 1e-6) + 100 * EPS * scale)
+
+
+def quiet(function: Callable[[FloatArray], Any]) -> Callable[[FloatArray], FloatArray]:
+    """Make a function for probes, NaN for what is no value: there the model owes nothing."""
+    size = 1
+
+    def probe(x: FloatArray) -> FloatArray:
+        nonlocal size
+        with np.errstate(all="ignore"):
+            try:
+                values = _as_floats(function(x), "f returned").flatten()
+            except Exception:  # whatever the model raises where the fit has not been
+                return np.full(size, np.nan)
+        size = values.size
+        return values
+
+    return probe
+
+
+def _same_backwards(
+    residuals: Callable[[FloatArray], Any], outcome: FullOutput, step: float, limits: Any
+) -> bool:
+    """Whether backward differences say the same as the forward ones did, of which there is R."""
+    x, _, infodict = outcome[:3]
+    fvec, probe = infodict["fvec"], quiet(residuals)
+    columns = np.empty((x.size, fvec.size))
+    for j in range(x.size):
+        moved = x.copy()
+        moved[j] -= step * (abs(x[j]) or 1.0)
+        if limits is not None:
+            moved[j] = min(max(moved[j], limits[0][j]), limits[1][j])
+        if moved[j] == x[j]:
+            return False
+        columns[j] = (fvec - probe(moved)) / (x[j] - moved[j])
+    jacobian = _columns(infodict)
+    norms = column_norms(jacobian)
+    with np.errstate(all="ignore"):  # a column of zeros is not the same
+        jacobian /= norms
+        columns /= norms[:, None]
+        change = columns @ columns.T - jacobian.T @ jacobian
+    return bool(np.max(np.abs(change)) <= SAME)
+
+
+def column_norms(matrix: FloatArray) -> FloatArray:
+    """Return the norms of the columns of any units: their squares may over- or underflow."""
+    peaks = np.abs(matrix).max(axis=0)
+    peaks[peaks == 0.0] = 1.0
+    return np.asarray(peaks * np.linalg.norm(matrix / peaks, axis=0))
+
+
+def _columns(infodict: InfoDict) -> FloatArray:
+    """R with its columns in the order of the parameters: as good as J, for products of columns."""
+    ipvt = infodict["ipvt"]
+    columns = np.empty((ipvt.size, ipvt.size))
+    columns[:, ipvt - 1] = np.triu(infodict["fjac"][:, : ipvt.size].T)
+    return columns
+
+
+def _accuracy(
+    outcome: FullOutput, errors: FloatArray, coarse: npt.NDArray[np.bool_], limits: Any
+) -> Accuracy:
+    """Compare J with its errors, relative to the norm of each column."""
+    x, cov_x, infodict = outcome[:3]
+    held = np.zeros(x.size, dtype=bool)
+    if limits is not None:
+        held = (x <= limits[0]) | (x >= limits[1])
+    columns = _columns(infodict)
+    norms = column_norms(columns)
+    jagged = np.flatnonzero(~held & (errors > NO_DERIVATIVE)).tolist()
+    coarse_ones = np.flatnonzero(~held & coarse).tolist()
+    dead = ~held & ~(norms > 0.0)
+    parameters = np.flatnonzero(~held & ~dead & (errors <= NO_DERIVATIVE))
+    dependent: list[int] = []
+    cancelling: list[int] = []
+    rough = False
+    if parameters.size:
+        _, values, directions = np.linalg.svd(columns[:, parameters] / norms[parameters])
+        error = float(np.linalg.norm(errors[parameters]))
+        lost = values <= SINGULAR * error
+        lost[-1] |= cov_x is None and not (dead.any() or jagged)
+        dependent = _involved(parameters, directions[lost])
+        rough = bool(values[-1] <= ROUGH * error)
+        cancelling = _involved(parameters, directions[values <= CANCELS])
+    dependent = sorted([*dependent, *np.flatnonzero(dead).tolist()])
+    return Accuracy(jagged, coarse_ones, dependent, rough, cancelling)
+
+
+def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:
+    """Return the parameters that have a part in the directions."""
+    if not len(directions):
+        return []
+    parts = np.abs(directions).max(axis=0)
+    return [int(j) for j in parameters[parts > SHARE * parts.max()]]
