@@ -62,6 +62,7 @@ class TestScalarData:
         np.testing.assert_allclose(fit[0], due[0], rtol=1e-9)
         np.testing.assert_allclose(fit[1], due[1], rtol=1e-6)
 
+    @pytest.mark.bundled
     def test_jacobian_and_bounds(self):
         def jac(t, a, b):
             return np.array([np.exp(-b * t), -a * t * np.exp(-b * t)]).T

@@ -38,6 +38,7 @@ class TestByName:
     def test_start(self, by_name, model):
         assert_same(curve_fit(model, T, Y, by_name(START)), curve_fit(decay, T, Y, VALUES))
 
+    @pytest.mark.bundled
     def test_bounds_of_each_side(self, by_name):
         low = by_name({"offset": -1.0, "rate": 0.0, "amplitude": 0.0})
         high = by_name({"offset": 0.05, "rate": 2.0, "amplitude": 9.0})
@@ -46,6 +47,7 @@ class TestByName:
             curve_fit(decay, T, Y, VALUES, bounds=(LOW, HIGH)),
         )
 
+    @pytest.mark.bundled
     def test_side_by_name_and_scalar(self, by_name):
         assert_same(
             curve_fit(decay, T, Y, VALUES, bounds=(-1, by_name({"offset": 0.05}))),
@@ -71,6 +73,7 @@ class TestByName:
 
 
 class TestPairsByName:
+    @pytest.mark.bundled
     def test_pairs(self):
         bounds = {"offset": (-1, 0.05), "rate": (0, 2), "amplitude": (0, 9)}
         assert_same(
@@ -78,6 +81,7 @@ class TestPairsByName:
             curve_fit(decay, T, Y, VALUES, bounds=(LOW, HIGH)),
         )
 
+    @pytest.mark.bundled
     @pytest.mark.parametrize("free", [{}, {"amplitude": None}, {"amplitude": (None, None)}])
     def test_not_named_is_unbounded(self, free):
         bounds = {"offset": (None, 0.05), **free}
@@ -86,6 +90,7 @@ class TestPairsByName:
             curve_fit(decay, T, Y, VALUES, bounds=(-np.inf, [np.inf, np.inf, 0.05])),
         )
 
+    @pytest.mark.bundled
     def test_without_start(self):
         low, high = [-np.inf, 0.0, -np.inf], [np.inf, 2.0, 0.05]
         assert_same(
@@ -110,6 +115,7 @@ class TestBoundsOfMinimize:
 
     PAIRS = ((0, 9), (0, 2), (-1, 0.05))
 
+    @pytest.mark.bundled
     @pytest.mark.parametrize("pairs", [PAIRS, list(PAIRS), np.array(PAIRS)])
     def test_of_curve_fit(self, pairs):
         with pytest.raises(ValueError, match=r"as to SciPy's minimize, pass bounds=tuple\(zip"):
@@ -128,6 +134,7 @@ class TestBoundsOfMinimize:
         with pytest.raises(ValueError, match="as to SciPy's minimize"):
             curve_fit(decay, T, Y, VALUES, bounds=pairs)
 
+    @pytest.mark.bundled
     @pytest.mark.parametrize(
         ("pairs", "start"),
         [([(0, 9), (1, 2)], [3.0, 1.5]), ([(0, 9), (1, 20)], [3.0, 10.0])],
@@ -143,6 +150,7 @@ class TestBoundsOfMinimize:
             curve_fit(line, T, 2 + 3 * T, start, bounds=pairs)
         curve_fit(line, T, 2 + 3 * T, start, bounds=tuple(zip(*pairs, strict=True)))
 
+    @pytest.mark.bundled
     def test_two_parameters_as_scipy_reads_them(self):
         popt, _ = curve_fit(lambda t, a, b: a + b * t, T, 2 + 3 * T, bounds=[(0, 0), (9, 9)])
         np.testing.assert_allclose(popt, [2, 3])
