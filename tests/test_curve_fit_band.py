@@ -73,6 +73,8 @@ class TestBand:
         # Forward differences of 1e-8 stand against a cancellation of 1e4 in pcov, twice.
         np.testing.assert_allclose(result.band(), plain.band(), rtol=1e-2)
 
+    @pytest.mark.bundled  # the original knows no bounds
+
     def test_held_and_fixed_parameters_count_as_known(self):
         calls = []
 
@@ -88,6 +90,8 @@ class TestBand:
         np.testing.assert_allclose(band, expected, rtol=1e-9)
         assert calls
         assert all((lower <= p).all() and (p <= upper).all() for p in calls)
+
+    @pytest.mark.bundled  # the original knows no bounds
 
     def test_stays_within_bounds_that_are_near(self):
         free = curve_fit(decay, T, Y)
