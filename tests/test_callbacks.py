@@ -269,10 +269,11 @@ print(json.dumps([ending, after - at_signal, x.round(6).tolist(), ier]))
 
 # No line of Python runs during this fit, so nobody but the solver can notice the signal.
 INTERRUPTED_IN_C = """
-import functools, json, time
+import functools, json, signal, time
 import numpy as np
 from pyminpack import leastsq
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 model = functools.partial(np.power, np.full(500_000, 0.999))
 start = time.monotonic()
 model(np.array([1.5]))

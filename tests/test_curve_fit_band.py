@@ -74,7 +74,6 @@ class TestBand:
         np.testing.assert_allclose(result.band(), plain.band(), rtol=1e-2)
 
     @pytest.mark.bundled  # the original knows no bounds
-
     def test_held_and_fixed_parameters_count_as_known(self):
         calls = []
 
@@ -92,7 +91,6 @@ class TestBand:
         assert all((lower <= p).all() and (p <= upper).all() for p in calls)
 
     @pytest.mark.bundled  # the original knows no bounds
-
     def test_stays_within_bounds_that_are_near(self):
         free = curve_fit(decay, T, Y)
         calls = []

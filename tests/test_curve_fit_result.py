@@ -92,7 +92,6 @@ class TestAttributes:
         np.testing.assert_allclose(result.chisqr, weighted @ weighted, rtol=1e-12)
 
     @pytest.mark.bundled  # the original knows no bounds
-
     def test_bounds(self):
         bounds = ([0.0, 0.5, 0.0], [9.0, 0.5, 0.8])
         result = curve_fit(decay, T, Y, p0=[1.0, 0.5, 0.5], bounds=bounds)

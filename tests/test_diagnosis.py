@@ -183,7 +183,6 @@ class TestDependent:
         )
 
     @pytest.mark.bundled  # the original knows no bounds
-
     def test_remedy_of_equal_bounds(self):
         popt, pcov = curve_fit(
             lambda t, a, k, c: (a + c) * np.exp(-k * t), T, Y, [1.0, 1.0, 1.0],
