@@ -314,3 +314,22 @@ class TestCall:
     def test_no_function(self):
         with pytest.raises(TypeError, match="Dfun is"):
             check_jacobian(f, "3-point", X)
+
+
+def test_no_residuals():
+    with pytest.raises(TypeError, match="func returned no residuals"):
+        check_jacobian(lambda x: np.empty(0), lambda x: np.empty((0, 2)), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("x", [5e-324, -5e-324, 1e-315, -1e-310, 1e-300])
+@pytest.mark.parametrize("wrong", [1.0, 2.0])
+def test_next_to_zero(x, wrong):
+    """Steps relative to such an x are none."""
+    t = np.arange(1.0, 5.0)
+    check = check_jacobian(
+        lambda p: p[0] * t + p[1] ** 2,
+        lambda p: np.array([wrong * t, 0 * t + 2 * p[1]]).T,
+        [x, 2.0],
+    )
+    assert {j for _, j in check.wrong} == (set() if wrong == 1 else {0})
+    assert check.uncertainty.max() < 1e-9

@@ -322,8 +322,13 @@ class TestCauses:
 
     @pytest.mark.parametrize("unit", [1e-300, 1e-150, 1e150, 1e300])
     def test_extreme_units_raise_no_alarm(self, unit):
-        popt, _ = curve_fit(
-            lambda t, a, b: a * t + b * unit, T, Y * unit, [unit, 1], sigma=unit,
-            absolute_sigma=True,
-        )  # fmt: skip
+        """But that a variance is no number, where it is none."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            popt, _ = curve_fit(
+                lambda t, a, b: a * t + b * unit, T, Y * unit, [unit, 1], sigma=unit,
+                absolute_sigma=True,
+            )  # fmt: skip
+        assert len(caught) == (not 1e-200 < unit < 1e200)
+        assert all("ariance of parameter 0 (a)" in str(warning.message) for warning in caught)
         np.testing.assert_allclose(popt, curve_fit(line, T, Y)[0][::-1] * [unit, 1], rtol=1e-6)

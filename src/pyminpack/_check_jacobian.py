@@ -28,6 +28,8 @@ TOLERANCE = 1e-6
 #: functions. The absolute ones are for an x[j] that is next to 0 by accident.
 RELATIVE_STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-2, 1e-1)
 ABSOLUTE_STEPS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+#: A complex step that is no smaller than this leaves products with derivatives their digits.
+LEAST_STEP = 1e-290
 #: Steps of a table of differences, relative to x.
 NOISE_STEPS = (1.3e-10, 1e-7, 1e-5)
 #: Bound of the rounding error of a function value, in standard deviations or in units of eps.
@@ -200,6 +202,8 @@ def check_jacobian(
     function = _Function(func, args)
     x, fvec = _off_special_values(function, as_start(x))
     m, n = fvec.size, x.size
+    if m == 0:
+        raise TypeError("func returned no residuals; want at least one, or there is no Jacobian.")
     value = Dfun(x.copy(), *args)
     jacobian = as_jacobian(value, m, n, bool(col_deriv)).T.copy()
     tolerance = max(TOLERANCE, 100 * residual_eps(value))
@@ -245,7 +249,7 @@ class _Function:
 
     def complex_column(self, x: FloatArray, j: int) -> FloatArray | None:
         """Differentiate by a complex step; None if `func` refuses one."""
-        step = 1e-20 * (abs(x[j]) or 1.0)
+        step = max(1e-20 * abs(x[j]), LEAST_STEP) if x[j] else 1e-20
         moved = x.astype(np.complex128)
         moved[j] += 1j * step
         try:

@@ -14,6 +14,7 @@ from . import _fit_data, _parameters, _result, _scipy_options
 from ._accuracy import FullOutput, assess, reason_to_doubt
 from ._adaptive import Adaptive
 from ._arguments import _as_floats, _describe, residual_eps
+from ._covariance import beyond_range, covariance
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS
 from ._errors import optimize_warning, stacklevel
@@ -278,7 +279,7 @@ def curve_fit(
     fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
     if missing:
         infodict["fvec"], infodict["fjac"] = fvec, np.ascontiguousarray(fjac[:, :m])
-    pcov = _covariance(cov_x, fvec, n, free, absolute_sigma)
+    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma)
 
     texts = []
     if stopped:
@@ -297,6 +298,8 @@ def curve_fit(
         )  # fmt: skip
     if cov_x is not None and fvec.size <= free and not absolute_sigma:
         texts.append(no_degrees_of_freedom(fvec.size, free))
+    if errors is not None:
+        texts += beyond_range(errors, pcov, _parameters.positional(f)[1 : n + 1])
     warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
     state = (
         popt, pcov, given, jac if callable(jac) else None, col_deriv, xdata, ydata, weights, fvec,
@@ -444,19 +447,6 @@ def _with_zeros(
 
         options = {**options, "Dfun": padded_jacobian}
     return padded, options
-
-
-def _covariance(
-    cov_x: FloatArray | None, fvec: FloatArray, n: int, free: int, absolute_sigma: bool
-) -> FloatArray:
-    """Scale `cov_x`; inf where that is no estimate."""
-    if cov_x is not None:
-        if absolute_sigma:
-            return cov_x
-        if fvec.size > free:
-            norm = enorm(fvec)
-            return cov_x * (norm * norm / (fvec.size - free))
-    return np.full((n, n), np.inf)
 
 
 def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> float:
