@@ -235,7 +235,7 @@ def curve_fit(
     weights = None if sigma is None else _fit_data.weights(sigma, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
-    if hasattr(first, "to_numpy"):
+    if type(first) is not np.ndarray and hasattr(first, "to_numpy"):
         f, first = _as_arrays(f), _as_floats(first, "f returned")
     correlated = _fit_data.correlated(weights, ydata)
     residuals = _residuals(f, xdata, ydata, weights, correlated, first)
@@ -343,7 +343,9 @@ def _compared(ydata: FloatArray, value: Any) -> FloatArray:
 
     A model that returns one number is a constant, and stands for all data.
     """
-    shape = _as_floats(value, "f returned").shape
+    if type(value) is not np.ndarray or value.dtype != np.float64:
+        value = _as_floats(value, "f returned")
+    shape = value.shape
     if shape == ydata.shape:
         return ydata
     size = math.prod(shape)

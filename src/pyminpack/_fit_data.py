@@ -55,7 +55,8 @@ def prepare(
         xdata = as_data("xdata", xdata)
     if nan_policy is None if check_finite is None else check_finite:
         for name, array in (("xdata", xdata), ("ydata", y)):
-            if is_array(array) and (bad := nonfinite(name, array)):
+            if is_array(array) and not all_finite(array):
+                bad = nonfinite(name, array)
                 raise ValueError(f"{name} must not contain infs or NaNs: {bad}.")
     elif nan_policy is not None:
         return apply_policy(nan_policy, xdata, y, sigma, as_data)

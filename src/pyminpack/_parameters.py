@@ -132,6 +132,8 @@ def _number(f: Callable[..., Any], bounds: Any) -> int:
 
 def _is_named(values: Any) -> bool:
     """Whether `values` has them by name: a dict, a pandas Series with names as its index."""
+    if isinstance(values, np.ndarray | list | tuple):
+        return False
     keys = getattr(values, "keys", None)
     return callable(keys) and all(isinstance(key, str) for key in keys())
 
