@@ -25,6 +25,7 @@ __all__ = [
     "as_residuals",
     "as_start",
     "improper",
+    "layout_advice",
     "pairs_advice",
     "require_callable",
     "residual_eps",
@@ -136,8 +137,16 @@ def as_jacobian(value: Any, m: int, n: int, col_deriv: bool) -> FloatArray:
         raise TypeError(
             f"Dfun returned a Jacobian of shape {jacobian.shape}; want {want} = {layout}, "
             f"for M = {m} residuals and N = {n} parameters."
+            f"{layout_advice(jacobian.shape, (n, m), col_deriv)}"
         )
     return jacobian if col_deriv else jacobian.T
+
+
+def layout_advice(shape: tuple[int, ...], by_columns: tuple[int, int], col_deriv: bool) -> str:
+    """Say which `col_deriv` is right where a Jacobian came in the other layout; else empty."""
+    if shape != (by_columns[::-1] if col_deriv else by_columns):
+        return ""
+    return f" It is the transpose: say col_deriv={not col_deriv}."
 
 
 def as_diag(diag: Any, n: int) -> FloatArray:

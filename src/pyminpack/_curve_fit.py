@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import _fit_data, _parameters, _result, _scipy_options
 from ._accuracy import FullOutput, assess, reason_to_doubt
 from ._adaptive import Adaptive
-from ._arguments import _as_floats, _describe, residual_eps
+from ._arguments import _as_floats, _describe, layout_advice, residual_eps
 from ._covariance import beyond_range, covariance
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS
@@ -424,7 +424,7 @@ def _jacobian(
             layout = f"{want} = (N, M), as col_deriv is true" if col_deriv else f"{(m, n)} = (M, N)"
             raise TypeError(
                 f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
-                f"N = {n} parameters."
+                f"N = {n} parameters.{layout_advice(value.shape, want, col_deriv)}"
             )
         if weights is None:
             return rows
