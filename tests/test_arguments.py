@@ -16,7 +16,7 @@ from fits import (
     decay_jacobian_columns,
 )
 
-from pyminpack import leastsq
+from pyminpack import curve_fit, leastsq
 
 
 class Tagged(np.ndarray):
@@ -516,6 +516,15 @@ class TestMessagesOfAnything:
     def test_repr_that_raises(self, name, value):
         with pytest.raises(TypeError, match=f"{name} is (list|Unprintable)"):
             leastsq(decay, DECAY_START, **{name: value})
+
+    @pytest.mark.parametrize("value", [[Unprintable()], Unprintable(SystemExit)])
+    @pytest.mark.parametrize("name", ["callback", "verbose", "method", "jac", "loss"])
+    def test_of_those_that_watch_and_choose(self, name, value):
+        fit, data = leastsq, (decay, DECAY_START)
+        if name in ("method", "jac", "loss"):
+            fit, data = curve_fit, (lambda x, a: a * x, [1.0, 2.0], [1.0, 2.0])
+        with pytest.raises((TypeError, ValueError), match=f"{name} is (list|Unprintable)"):
+            fit(*data, **{name: value})
 
     def test_result_whose_repr_raises(self):
         with pytest.raises(TypeError, match="func returned Unprintable, of dtype object"):

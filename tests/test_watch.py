@@ -259,7 +259,7 @@ class TestErrors:
         assert func.count == 0
 
     def test_verbose_is_no_none(self):
-        with pytest.raises(ValueError, match="verbose is 'no'"):
+        with pytest.raises(ValueError, match="verbose is str 'no'"):
             leastsq(decay, DECAY_START, verbose="no")
 
 

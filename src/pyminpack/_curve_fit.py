@@ -33,6 +33,8 @@ __all__ = ["curve_fit"]
 FloatArray = npt.NDArray[np.float64]
 Weights = float | FloatArray | None
 
+#: SciPy's names of solvers.
+SOLVERS = ("lm", *_scipy_options.METHODS)
 UNBOUNDED = (-np.inf, np.inf)
 EPS = float(np.finfo(np.float64).eps)
 
@@ -312,10 +314,10 @@ def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
     """Raise where an argument is not one of those that are possible."""
     if not callable(f):
         raise TypeError(f"f is {_describe(f)}; want a function f(xdata, *parameters).")
-    if not (method is None or method == "lm" or method in _scipy_options.METHODS):
+    if not (method is None or (isinstance(method, str) and method in SOLVERS)):
         raise ValueError(
-            f"method is {method!r}; want None, 'lm', 'trf' or 'dogbox': Levenberg-Marquardt, under "
-            "any of these names."
+            f"method is {_describe(method)}; want None, 'lm', 'trf' or 'dogbox': "
+            "Levenberg-Marquardt, under any of these names."
         )
     if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in METHODS)):
         raise ValueError(

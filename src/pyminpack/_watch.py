@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arguments import _describe
+
 __all__ = ["Iteration", "Watch"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,9 +59,11 @@ class Watch:
 
     def __init__(self, callback: Callable[[Iteration], Any] | None, verbose: int) -> None:
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback is {callback!r}; want a function callback(iteration).")
+            raise TypeError(
+                f"callback is {_describe(callback)}; want a function callback(iteration)."
+            )
         if verbose not in (0, 1, 2):
-            raise ValueError(f"verbose is {verbose!r}; want 0, 1 (lines) or 2 (a bar).")
+            raise ValueError(f"verbose is {_describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
         self._callback = callback
         self._lines = verbose == 1
         self._bar = _progress_bar() if verbose == 2 else None
