@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from datetime import timedelta, timezone
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,25 @@ def decay(t, amplitude, rate):
     return amplitude * np.exp(-rate * t)
 
 
+class OfPolars:
+    """What a polars Series shows of itself: no `to_numpy` with a dtype, no pandas' `isna`."""
+
+    def __init__(self, values):
+        self._values, self.shape = np.array(values), (len(values),)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._values if dtype is None else self._values.astype(dtype)
+
+    def __len__(self):
+        return len(self._values)
+
+    def __str__(self):
+        return str(self._values)
+
+    def to_numpy(self, *, writable=False, allow_copy=True):
+        return self._values
+
+
 def assert_same(fit, reference):
     for ours, due in zip(fit, reference, strict=True):
         assert type(ours) is np.ndarray
@@ -33,6 +54,8 @@ COLUMNS = {
     "Index": pd.Index,
     "extension array": lambda a: pd.array(a, dtype="Float64"),
     "column of a frame": lambda a: pd.DataFrame({"a": a, "b": 1})["a"],
+    "of polars": OfPolars,
+    "of polars, decimals": lambda a: OfPolars([Decimal(x) for x in a.tolist()]),
 }
 
 
@@ -215,6 +238,15 @@ class TestDates:
         days = self.DAYS if pack in (np.array, list) else self.DAYS.astype("datetime64[s]")
         due = curve_fit(self.model, days.astype(float), Y, START)
         assert_same(curve_fit(self.model, pack(days), Y, START), due)
+
+    @pytest.mark.parametrize("pack", [pd.DatetimeIndex, pd.Series])
+    @pytest.mark.parametrize("hours", [0, 5.5, -11])
+    def test_time_zones(self, pack, hours):
+        """They name an instant otherwise, and count alike: from 1970 in UTC."""
+        days = self.DAYS.astype("datetime64[s]")
+        local = pd.DatetimeIndex(days, tz="UTC").tz_convert(timezone(timedelta(hours=hours)))
+        due = curve_fit(self.model, days.astype(float), Y, START)
+        assert_same(curve_fit(self.model, pack(local), Y, START), due)
 
     def test_timedelta(self):
         due = curve_fit(self.model, np.arange(12.0), Y, START)

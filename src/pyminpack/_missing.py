@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arguments import _shown
+
 __all__ = ["apply_policy", "as_numbers", "columns", "first_bad", "is_array", "is_column"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -21,7 +23,7 @@ def as_numbers(value: Any, array: npt.NDArray[Any]) -> FloatArray | None:
     """
     if array.dtype.kind in "mM":
         return np.where(np.isnat(array), np.nan, array.astype(np.float64))
-    if array.dtype.kind == "O" and hasattr(value, "to_numpy"):  # pandas, with NA
+    if array.dtype.kind == "O" and hasattr(value, "isna"):  # pandas, with NA
         array = np.asarray(value.to_numpy(dtype=np.float64, na_value=np.nan))
     if value is None or array.dtype.kind in "cSUV":
         return None
@@ -51,7 +53,7 @@ def columns(data: Any) -> Iterator[tuple[str, FloatArray]]:
         except Exception:  # text, objects: whatever a model makes of it
             continue
         if numbers is not None:
-            yield f"[{key!r}]", numbers
+            yield f"[{_shown(key)}]", numbers
 
 
 def first_bad(name: str, array: FloatArray, bad: BoolArray) -> str:
