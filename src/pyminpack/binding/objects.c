@@ -1,14 +1,27 @@
 /* Only the common case is handled here: float64 arrays in a plain layout. Everything else, and every
- * error text, is pyminpack._arguments'. */
+ * error text, is the business of _arguments.py. */
 #include "objects.h"
 
 #include <math.h>
 #include <string.h>
 
+static PyObject *neighbourhood; /* the names of the module, among them that of its package; set when it is made */
+
+int
+know_neighbours(PyObject *module)
+{
+    neighbourhood = Py_XNewRef(PyModule_GetDict(module));
+    return neighbourhood == NULL ? -1 : 0;
+}
+
 PyObject *
 arguments(const char *name, const char *format, ...)
 {
-    PyObject *module = PyImport_ImportModule("pyminpack._arguments");
+    PyObject *names = Py_BuildValue("(s)", name), *module = NULL;
+    if (names != NULL) { /* `from ._arguments import name`: a copy in another package asks its own */
+        module = PyImport_ImportModuleLevel("_arguments", neighbourhood, NULL, names, 1);
+        Py_DECREF(names);
+    }
     if (module == NULL) {
         return NULL;
     }
