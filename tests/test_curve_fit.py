@@ -99,7 +99,9 @@ class TestNumberOfParameters:
         assert popt.shape == (1,)
 
     @pytest.mark.parametrize(
-        "f", [lambda *p: p[1] * T, lambda t, *p: p[0] * t, lambda t: t, max], ids=repr
+        "f",
+        [lambda *p: p[1] * T, lambda t, *p: p[0] * t, lambda t: t, max],
+        ids=["only varargs", "varargs", "no parameter", "builtin"],
     )
     def test_none_to_count(self, f):
         with pytest.raises(ValueError, match="Unable to determine number of fit parameters"):
@@ -177,7 +179,7 @@ class TestData:
         popt, _ = curve_fit(f, convert(T), convert(Y))
         assert popt == close(solution(T, Y)[0], rel=1e-5)
 
-    @pytest.mark.parametrize("xdata", [None, {"t": T}, "run 7", object()], ids=repr)
+    @pytest.mark.parametrize("xdata", [None, {"t": T}, "run 7", object()], ids=type)
     @pytest.mark.parametrize("nan_policy", [None, "raise", "omit"])
     def test_anything_else_is_handed_on(self, xdata, nan_policy):
         def f(x, a, b):
