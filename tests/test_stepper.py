@@ -132,3 +132,96 @@ class TestMisuse:
     def test_arguments(self, options, error, match):
         with pytest.raises(error, match=match):
             _minpack.Stepper(**options)
+
+
+class TestRunning:
+    """Factors of J by blocks, and what a driver in blocks needs to know of the fit."""
+
+    rng = np.random.default_rng(4)
+    j, f = rng.normal(size=(40, 3)), rng.normal(size=40)
+
+    def waiting(self):
+        fit = _minpack.Stepper([1.0, 2.0, 3.0], bounds=([0, 2, 0], [2, 2, 9]))
+        fit.residual(np.linalg.norm(self.f))
+        return fit
+
+    @pytest.mark.parametrize("cut", [0, 1, 2, 17, 40])
+    def test_merged(self, cut):
+        """Protects the factors: those of the whole, whatever the blocks."""
+        first = _minpack.reduce_block(self.j[:cut], self.f[:cut], 3, False)
+        second = _minpack.reduce_block(np.asfortranarray(self.j[cut:]).T, self.f[cut:], 3, True)
+        kept = first.copy(), second.copy()
+        fit = self.waiting()
+        fit.running(_minpack.merge_blocks(3, first, second))
+        np.testing.assert_array_equal([first, second], kept)
+        r, pivots = fit.fjac.T, fit.ipvt - 1
+        np.testing.assert_allclose(r.T @ r, (self.j.T @ self.j)[np.ix_(pivots, pivots)], atol=1e-12)
+        np.testing.assert_allclose(r.T @ fit.qtf, (self.j.T @ self.f)[pivots], atol=1e-12)
+        assert fit.request == "residual"
+        assert fit.covariance() is None
+
+    def test_covariance(self):
+        fit = _minpack.Stepper([1.0, 2.0, 3.0], gtol=1.0)
+        fit.residual(np.linalg.norm(self.f))
+        fit.running(_minpack.reduce_block(self.j, self.f, 3, False))
+        assert fit.info == 4
+        np.testing.assert_allclose(fit.covariance(), np.linalg.inv(self.j.T @ self.j), rtol=1e-12)
+
+    @pytest.mark.parametrize(("row", "column"), [(0, 0), (39, 2), (5, 1)])
+    def test_not_finite(self, row, column):
+        j, f = self.j.copy(), self.f.copy()
+        j[row, column] = np.nan
+        assert _minpack.reduce_block(j, f, 3, False) == column
+        f[row] = np.inf
+        assert _minpack.reduce_block(self.j, f, 3, False) == 3
+        fit = _minpack.Stepper([1.0, 2.0, 3.0])
+        fit.residual(1.0)
+        fit.nonfinite(column)
+        assert (fit.info, fit.cause) == (9, 2)
+        np.testing.assert_array_equal(fit.fjac, np.zeros((3, 3)))
+        np.testing.assert_array_equal(fit.ipvt, [1, 2, 3])
+
+    def test_differences(self):
+        """Protects the points of difference Jacobians: MINPACK's steps, within the bounds."""
+        fit = self.waiting()
+        points, steps = fit.differences(1e-8)
+        np.testing.assert_allclose(steps, [1e-4, 0.0, 3e-4], rtol=1e-12)
+        np.testing.assert_array_equal(points, fit.x + steps)
+        assert fit.request == "jacobian"
+
+    def test_numbers(self):
+        """Protects a fit that goes on elsewhere: what follows is the same."""
+        fit, other = self.waiting(), _minpack.Stepper([1, 2, 1], bounds=([0, 2, 0], [2, 2, 9]))
+        running = _minpack.reduce_block(self.j, self.f, 3, False)
+        other.restore(*fit.numbers())
+        for one in (fit, other):
+            one.running(running)
+            one.residual(1.0)
+        for one, two in zip(fit.numbers(), other.numbers(), strict=True):
+            np.testing.assert_array_equal(one, two)
+        other.restore(*_minpack.Stepper(np.ones(3), bounds=(0, 9)).numbers())
+        assert (other.request, other.nfev) == ("residual", 0)
+
+    def test_misuse(self):
+        fit, running = self.waiting(), _minpack.reduce_block(self.j, self.f, 3, False)
+        reals, integers = fit.numbers()
+        unbounded = _minpack.Stepper([1.0, 2.0, 3.0])
+        for call, error, match in (
+            (lambda: fit.running(running[:-1]), ValueError, "not the running factor"),
+            (lambda: fit.running(running.astype(np.float32)), ValueError, "not the running factor"),
+            (lambda: unbounded.running(running), ValueError, "waits for 'residual'"),
+            (lambda: unbounded.differences(0.0), ValueError, "waits for 'residual'"),
+            (lambda: fit.differences("small"), TypeError, "real number"),
+            (lambda: fit.nonfinite(3), IndexError, "no column 3"),
+            (lambda: fit.nonfinite(-1), IndexError, "no column -1"),
+            (lambda: unbounded.restore(reals, integers), ValueError, "not the numbers of a fit"),
+            (lambda: fit.restore(reals, integers[::-1]), ValueError, "not the numbers of a fit"),
+            (lambda: fit.restore(reals, integers * 0 - 1), ValueError, "not the numbers of a fit"),
+            (lambda: _minpack.merge_blocks(9, running, running), ValueError, "of 9 columns"),
+            (lambda: _minpack.merge_blocks(0, running, running), ValueError, "of 0 columns"),
+            (lambda: _minpack.reduce_block(self.j, self.f, 4, False), TypeError, "want .40, 4."),
+            (lambda: _minpack.reduce_block(self.j, 3.0, 3, False), ValueError, "takes f"),
+        ):
+            with pytest.raises(error, match=match):
+                call()
+        assert fit.request == "jacobian"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -29,10 +30,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 if TYPE_CHECKING:  # making them takes as long as a fifth of the import
-    from ._types import Derivatives, Ier, InfoDict, No, Yes
+    from concurrent.futures import Executor
+
+    from ._types import Derivatives, Ier, InfoDict, InfoDictInBlocks, No, StrPath, Yes
 
     Short = tuple[FloatArray, Ier]
     Full = tuple[FloatArray, FloatArray | None, InfoDict, str, Ier]
+    FullInBlocks = tuple[FloatArray, FloatArray | None, InfoDictInBlocks, str, Ier]
 
 
 @overload
@@ -65,6 +69,28 @@ def leastsq(
 @overload
 def leastsq(
     func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
+    full_output: No = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., *,
+    blocks: Iterable[Any], workers: int = ..., executor: Executor | None = ...,
+    checkpoint: StrPath | None = ..., bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> Short: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
+    *, full_output: Yes, blocks: Iterable[Any],
+    workers: int = ..., executor: Executor | None = ..., checkpoint: StrPath | None = ...,
+    col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> FullInBlocks: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
     full_output: bool = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
     gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
     diag: npt.ArrayLike | None = ..., warning: bool = ..., *, bounds: Any = ...,
@@ -91,7 +117,11 @@ def leastsq(
     max_nfev: int | None = None,
     callback: Callable[[Iteration], Any] | None = None,
     verbose: int = 0,
-) -> Short | Full:
+    blocks: Iterable[Any] | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    checkpoint: StrPath | None = None,
+) -> Short | Full | FullInBlocks:
     """Minimise the sum of squares of `func` by MINPACK's Levenberg-Marquardt.
 
     Finds ``argmin_x sum(func(x, *args)**2)``. A drop-in replacement of `scipy.optimize.leastsq`.
@@ -150,6 +180,21 @@ def leastsq(
         nit, delta. Raising StopIteration ends the fit with `ier` 10, unless it has just converged.
     verbose : int, optional
         1: print a line at each new point; 2: draw a progress bar, with tqdm.
+    blocks : sequence or iterable, optional
+        What the residuals are of, in pieces of any kind: slices, arrays, names of files. `func` is
+        then called as ``func(x, block, *args)`` and returns the residuals of one block, and `Dfun`
+        likewise the rows of the Jacobian of one: neither is ever whole in memory. The blocks are
+        gone through once for each trial point and each Jacobian; without `Dfun` `func` is called
+        N + 1 times then for each. In `maxfev` and ``nfev`` a call is one for all blocks.
+    workers : int, optional
+        With `blocks`: threads that call `func` and `Dfun`, -1 for one on each processor. The bits
+        of the result do not depend on how many there are.
+    executor : concurrent.futures.Executor, optional
+        With `blocks`: what calls `func` and `Dfun`, in place of threads; `workers` is how many
+        workers it has, where it does not tell. The bits are the same again.
+    checkpoint : path-like, optional
+        With `blocks`: a file into which the state of the fit is written at each new point. If it is
+        there at the start the fit goes on from it, to the same bits.
 
     Returns
     -------
@@ -168,7 +213,9 @@ def leastsq(
         J P = Q R in its upper triangle, J the last Jacobian; ``ipvt``, shape (N,), int32: column j
         of P is column ``ipvt[j] - 1`` of the identity; ``qtf``, shape (N,): the first N of
         transpose(Q) @ fvec, at the last Jacobian; with `bounds` also ``active_mask``, shape (N,):
-        -1 where `x` is at its lower bound, 1 at its upper one, else 0.
+        -1 where `x` is at its lower bound, 1 at its upper one, else 0. With `blocks`, ``fvec`` is
+        an object that computes the residuals again, an array for each block that it is iterated
+        over, with the attributes ``size`` and ``norm``; and ``fjac`` has the shape (N, N).
     mesg : str
         With `full_output`. What `ier` means.
     ier : int
@@ -220,10 +267,23 @@ def leastsq(
     if bounds is not None:
         x0 = as_start(x0)
         limits = as_bounds(bounds, x0)
+    run = solve
+    make_differences: Callable[..., Any] = jacobian_by
+    if blocks is not None:
+        from ._blocks import BlockDifferences, solve_blocks
+
+        run = partial(
+            solve_blocks, blocks=blocks, workers=workers, executor=executor, checkpoint=checkpoint
+        )
+        make_differences = BlockDifferences.by
+    elif workers != 1 or executor is not None or checkpoint is not None:
+        raise TypeError(
+            "workers, executor and checkpoint are for fits in blocks; want blocks, too."
+        )
     differences = Dfun if isinstance(Dfun, Differences) else None
     if isinstance(Dfun, str):
         lower, upper = (None, None) if limits is None else limits
-        Dfun = differences = jacobian_by(Dfun, func, epsfcn, lower, upper)
+        Dfun = differences = make_differences(Dfun, func, epsfcn, lower, upper)
     before = 0
     if differences is not None:
         col_deriv, before = True, differences.nfev
@@ -241,7 +301,7 @@ def leastsq(
         epsfcn = as_real("epsfcn", epsfcn)
     watch = None if callback is None and not verbose else Watch(callback, verbose)
     try:
-        fit = solve(
+        fit = run(
             func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor,
             diag, limits, watch, trials_only,
         )  # fmt: skip
@@ -257,7 +317,8 @@ def leastsq(
     x, ier = fit.x, fit.ier
     if ier == 9:
         analytic = Dfun is not None and differences is None
-        mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic)
+        block = -1 if blocks is None else fit.block
+        mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic, block)
     elif ier == 0:
         mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
     else:
@@ -265,7 +326,7 @@ def leastsq(
         limit = min(maxfev, sys.maxsize) if maxfev > 0 else default
         mesg = message(ier, ftol, xtol, gtol, limit, trials_only)
     if full_output:
-        infodict: InfoDict = {
+        infodict: Any = {
             "nfev": fit.nfev if differences is None else fit.nfev + differences.nfev - before,
             "fvec": fit.fvec,
             "fjac": fit.fjac,

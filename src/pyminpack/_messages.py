@@ -45,7 +45,9 @@ def message(
     return texts[ier]
 
 
-def nonfinite(cause: int, where: int, culprit: float, x: FloatArray, analytic: bool) -> str:
+def nonfinite(
+    cause: int, where: int, culprit: float, x: FloatArray, analytic: bool, block: int = -1
+) -> str:
     """Text for `ier` 9.
 
     Parameters
@@ -61,20 +63,24 @@ def nonfinite(cause: int, where: int, culprit: float, x: FloatArray, analytic: b
         Best point so far.
     analytic : bool
         Whether the Jacobian is the user's `Dfun`.
+    block : int
+        Of a fit in blocks, the one at fault.
     """
+    of_block = f" of block {block}" if block >= 0 else ""
     point = ", ".join(f"{value:.8g}" for value in x[:10])
     point = f"[{point}, ...]" if x.size > 10 else f"[{point}]"
     if cause == 1:
         if where < 0:
             return f"func returned residuals whose norm overflows, at x0 = {point}."
-        return f"func returned {culprit} as residual {where} (from 0), at x0 = {point}."
+        return f"func returned {culprit} as residual {where} (from 0){of_block}, at x0 = {point}."
     if cause == 2:
         if analytic:
             source = "Dfun returned a Jacobian that is not finite"
         else:
             source = "The difference Jacobian made with func is not finite"
-        return f"{source}: column {where} (from 0), at x = {point}."
+        return f"{source}: column {where} (from 0){of_block}, at x = {point}."
     return (
         "func returned non-finite residuals for every step tried from the best point found, "
-        f"x = {point}: the fit has run into the edge of where func is defined."
+        f"x = {point}: the fit has run into the edge of where func is defined"
+        f"{', the last time in block ' + str(block) if block >= 0 else ''}."
     )

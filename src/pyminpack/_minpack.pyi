@@ -33,8 +33,13 @@ class Stepper:
     x: FloatArray
     x_trial: FloatArray
     diag: FloatArray
+    fjac: FloatArray
+    ipvt: IntArray
+    qtf: FloatArray
     accepted: int
     info: int
+    cause: int
+    maxfev: int
     nfev: int
     njev: int
     iteration: int
@@ -66,6 +71,12 @@ class Stepper:
         acnorm: npt.ArrayLike,
         /,
     ) -> None: ...
+    def running(self, factor: FloatArray, /) -> None: ...
+    def nonfinite(self, column: int, /) -> None: ...
+    def differences(self, epsfcn: float, /) -> tuple[FloatArray, FloatArray]: ...
+    def covariance(self) -> FloatArray | None: ...
+    def numbers(self) -> tuple[FloatArray, npt.NDArray[np.int64]]: ...
+    def restore(self, reals: FloatArray, integers: npt.NDArray[np.int64], /) -> None: ...
 
 def solve(
     func: Callable[..., Any],
@@ -86,6 +97,8 @@ def solve(
     trials_only: bool,
     /,
 ) -> tuple[FloatArray, int] | Outcome: ...
+def reduce_block(jacobian: Any, f: FloatArray, n: int, col_deriv: bool, /) -> FloatArray | int: ...
+def merge_blocks(n: int, first: FloatArray, second: FloatArray, /) -> FloatArray: ...
 def lmdif(
     fcn: Callable[[FloatArray, FloatArray, int], int],
     x: FloatArray,

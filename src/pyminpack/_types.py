@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from ._watch import Iteration
 
+if TYPE_CHECKING:
+    from ._blocks import BlockResiduals
+
 __all__ = [
     "Derivatives",
     "Ier",
     "InfoDict",
+    "InfoDictInBlocks",
     "Method",
     "NanPolicy",
     "No",
     "Options",
+    "StrPath",
     "Yes",
 ]
 
 Derivatives = Callable[..., Any] | Literal["2-point", "3-point", "cs", "adaptive"]
 Method = Literal["lm", "trf", "dogbox"]
 NanPolicy = Literal["raise", "omit"]
+StrPath = str | os.PathLike[str]
 Ier = Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 #: As `full_output` is written, the 1 of old programs included; 0 and False are `No`.
 Yes = Literal[True, 1]
@@ -52,6 +59,21 @@ class InfoDict(_Always, total=False):
     >>> calls(infodict) < 10
     True
     """
+
+    njev: int
+    active_mask: npt.NDArray[np.int_]
+
+
+class _AlwaysInBlocks(TypedDict):
+    nfev: int
+    fvec: BlockResiduals
+    fjac: npt.NDArray[np.float64]
+    ipvt: npt.NDArray[np.int32]
+    qtf: npt.NDArray[np.float64]
+
+
+class InfoDictInBlocks(_AlwaysInBlocks, total=False):
+    """What `leastsq` returns of a fit in blocks."""
 
     njev: int
     active_mask: npt.NDArray[np.int_]

@@ -25,7 +25,7 @@ class Iteration:
     x : ndarray, shape (N,)
         The point, a copy.
     fun : ndarray, shape (M,)
-        Residuals there, a copy.
+        Residuals there, a copy; of a fit in blocks, an object that computes them block by block.
     cost : float
         Half the sum of their squares.
     nfev : int
@@ -68,9 +68,19 @@ class Watch:
         self._lines = verbose == 1
         self._bar = _progress_bar() if verbose == 2 else None
 
-    def __call__(self, x: FloatArray, fun: FloatArray, nfev: int, nit: int, delta: float) -> None:
-        """Tell of a new point; StopIteration ends the fit."""
-        iteration = Iteration(x, fun, 0.5 * float(np.dot(fun, fun)), nfev, nit, delta)
+    def __call__(
+        self,
+        x: FloatArray,
+        fun: Any,
+        nfev: int,
+        nit: int,
+        delta: float,
+        cost: float | None = None,
+    ) -> None:
+        """Tell of a new point; StopIteration ends the fit. `cost` is known of `fun` in blocks."""
+        if cost is None:
+            cost = 0.5 * float(np.dot(fun, fun))
+        iteration = Iteration(x, fun, cost, nfev, nit, delta)
         if self._lines:
             if nit == 1:
                 print("iteration  calls            cost  trust region")

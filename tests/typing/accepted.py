@@ -1,5 +1,6 @@
 """What a user's program may say; for the type checkers alone, nothing runs it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,21 @@ assert_type(mesg, str)
 if "active_mask" in infodict:
     assert_type(infodict["active_mask"], npt.NDArray[np.int_])
 x, ier = leastsq(residuals, 1.0, Dfun=lambda p: np.eye(2), col_deriv=True, callback=watch)
+
+
+# In blocks, of any kind; what is told of the residuals then is another thing.
+def residuals_of(p: Floats, rows: slice) -> Floats:
+    return decay(t[rows], p[0], p[1]) - y[rows]
+
+
+rows = [slice(0, 4), slice(4, 9)]
+x, ier = leastsq(residuals_of, [1, 2.0], blocks=rows, workers=-1, checkpoint="fit.npz")
+assert_type(x, Floats)
+with ThreadPoolExecutor() as executor:
+    in_blocks = leastsq(residuals_of, t, blocks=rows, executor=executor, full_output=True)
+assert_type(in_blocks[2]["fvec"].norm, float)
+for part in in_blocks[2]["fvec"]:
+    assert_type(part, Floats)
 x, ier = leastsq(residuals, t, bounds=(0, [1.0, 2.0]), max_nfev=50, verbose=1)
 either = leastsq(residuals, t, full_output=known_at_run_time)
 x = either[0]

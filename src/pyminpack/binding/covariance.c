@@ -1,9 +1,8 @@
 #include "covariance.h"
 
 PyObject *
-covariance(python_fit *f)
+covariance(const lm_fit *fit, gil *lock)
 {
-    const lm_fit *fit = &f->fit;
     const lm_factors *factors = &fit->factors;
     if (fit->state.info < 1 || fit->state.info > INFO_GTOL) {
         Py_RETURN_NONE;
@@ -18,10 +17,10 @@ covariance(python_fit *f)
         return PyErr_NoMemory();
     }
     int full_rank, *pivots = (int *)(work + (2 * n + 4) * n);
-    gil_let_go(&f->lock, 1.0 * n * n * n);
+    gil_let_go(lock, 1.0 * n * n * n);
     pyminpack_covariance(n, factors->r, factors->ldr, factors->ipvt, PyArray_DATA(cov_x), &full_rank, work,
                          pivots, fit->x, fit->lower, fit->upper);
-    gil_take(&f->lock);
+    gil_take(lock);
     PyMem_RawFree(work);
     if (!full_rank) {
         Py_DECREF(cov_x);

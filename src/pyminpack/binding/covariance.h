@@ -2,9 +2,11 @@
 #ifndef PYMINPACK_COVARIANCE_H
 #define PYMINPACK_COVARIANCE_H
 
-#include "functions.h"
+#include "gil.h"
+
+#include "evaluator.h"
 
 /* (JᵀJ)⁻¹, or None where there is none to give. */
-PyObject *covariance(python_fit *f);
+PyObject *covariance(const lm_fit *fit, gil *lock);
 
 #endif

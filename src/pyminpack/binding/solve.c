@@ -232,7 +232,7 @@ show_arrays(call *c, PyObject **entries)
     entries[OUTCOME_FJAC] = Py_NewRef(c->fjac);
     entries[OUTCOME_IPVT] = vector(f->fit.n, NPY_INT, factors->ipvt);
     entries[OUTCOME_QTF] = vector(f->fit.n, NPY_DOUBLE, factors->qtf);
-    entries[OUTCOME_COV_X] = covariance(f);
+    entries[OUTCOME_COV_X] = covariance(&f->fit, &f->lock);
 }
 
 static PyObject *

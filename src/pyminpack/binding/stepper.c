@@ -1,10 +1,15 @@
 #include "stepper.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include <structmember.h>
 
+#include "covariance.h"
+#include "differences.h"
+#include "gil.h"
 #include "loop.h"
+#include "numbers.h"
 #include "objects.h"
 
 typedef struct {
@@ -12,6 +17,7 @@ typedef struct {
     lm_fit fit;
     lm_work work;
     void *memory;
+    int busy; /* a thread is at work in it without the interpreter's lock */
 } stepper;
 
 static void
@@ -100,6 +106,7 @@ set_up(stepper *s, PyArrayObject *taken[3])
         s->fit.lower = bounds;
         s->fit.upper = bounds + s->fit.n;
     }
+    lm_factor_none(&s->fit.factors, s->fit.n);
     lm_begin(&s->fit, &s->work);
     return 0;
 }
@@ -134,14 +141,42 @@ stepper_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 static const char *const requests[] = {"start", "residual", "jacobian", "stop"};
 
 static int
+is_free_for_use(const stepper *s)
+{
+    if (s->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "Another thread is at work in this fit.");
+    }
+    return !s->busy;
+}
+
+static int
 is_due(const stepper *s, int request)
 {
+    if (!is_free_for_use(s)) {
+        return 0;
+    }
     if (s->fit.state.request == request) {
         return 1;
     }
     PyErr_Format(PyExc_ValueError, "The fit waits for '%s', not for '%s'.", requests[s->fit.state.request],
                  requests[request]);
     return 0;
+}
+
+/* With the factors of J in `running` where that is not NULL. */
+static void
+advance(stepper *s, const double *running, double *scratch)
+{
+    const double n = (double)s->fit.n;
+    gil lock = {NULL};
+    s->busy = 1;
+    gil_let_go(&lock, 10.0 * n * n * n);
+    if (running != NULL) {
+        lm_factor_end(&s->fit.factors, s->fit.n, running, scratch);
+    }
+    lm_advance(&s->fit, &s->work);
+    gil_take(&lock);
+    s->busy = 0;
 }
 
 static PyObject *
@@ -154,7 +189,7 @@ stepper_residual(PyObject *self, PyObject *norm)
     }
     s->fit.state.fnorm_trial = fnorm;
     s->fit.state.nfev += 1;
-    lm_advance(&s->fit, &s->work);
+    advance(s, NULL, NULL);
     Py_RETURN_NONE;
 }
 
@@ -214,12 +249,108 @@ stepper_jacobian(PyObject *self, PyObject *args)
         memcpy(factors->qtf, PyArray_DATA(taken[2]), n * sizeof(double));
         memcpy(factors->acnorm, PyArray_DATA(taken[3]), n * sizeof(double));
         s->fit.state.njev += 1;
-        lm_advance(&s->fit, &s->work);
+        advance(s, NULL, NULL);
     }
     for (int i = 0; i < 4; i++) {
         Py_XDECREF(taken[i]);
     }
     return complete ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *
+stepper_running(PyObject *self, PyObject *value)
+{
+    stepper *s = (stepper *)self;
+    const int64_t n = s->fit.n;
+    if (!is_due(s, REQUEST_JACOBIAN)) {
+        return NULL;
+    }
+    if (!is_vector(value, lm_running_size(n))) {
+        PyErr_Format(PyExc_ValueError, "This is not the running factor of a Jacobian of %zd columns.", (Py_ssize_t)n);
+        return NULL;
+    }
+    double *scratch = PyMem_RawMalloc(lm_end_size(n) * sizeof(double));
+    if (scratch == NULL) {
+        return PyErr_NoMemory();
+    }
+    s->fit.state.njev += 1;
+    advance(s, PyArray_DATA((PyArrayObject *)value), scratch);
+    PyMem_RawFree(scratch);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+stepper_nonfinite(PyObject *self, PyObject *column)
+{
+    stepper *s = (stepper *)self;
+    const Py_ssize_t j = PyNumber_AsSsize_t(column, PyExc_IndexError);
+    if ((j == -1 && PyErr_Occurred()) || !is_due(s, REQUEST_JACOBIAN)) {
+        return NULL;
+    }
+    if (j < 0 || j >= s->fit.n) {
+        PyErr_Format(PyExc_IndexError, "There is no column %zd in this Jacobian.", j);
+        return NULL;
+    }
+    lm_factor_none(&s->fit.factors, s->fit.n);
+    memset(s->fit.factors.acnorm, 0, s->fit.n * sizeof(double));
+    s->fit.factors.acnorm[j] = NAN;
+    s->fit.state.njev += 1;
+    advance(s, NULL, NULL);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+stepper_differences(PyObject *self, PyObject *epsfcn)
+{
+    stepper *s = (stepper *)self;
+    const double eps = PyFloat_AsDouble(epsfcn);
+    if ((eps == -1.0 && PyErr_Occurred()) || !is_due(s, REQUEST_JACOBIAN)) {
+        return NULL;
+    }
+    npy_intp n = s->fit.n;
+    PyObject *points = PyArray_SimpleNew(1, &n, NPY_DOUBLE), *steps = PyArray_SimpleNew(1, &n, NPY_DOUBLE);
+    if (points == NULL || steps == NULL) {
+        Py_XDECREF(points);
+        Py_XDECREF(steps);
+        return NULL;
+    }
+    for (npy_intp j = 0; j < n; j++) {
+        ((double *)PyArray_DATA((PyArrayObject *)steps))[j] = lm_difference_point(&s->fit, j, eps);
+        ((double *)PyArray_DATA((PyArrayObject *)points))[j] = s->fit.x_trial[j];
+    }
+    return Py_BuildValue("NN", points, steps);
+}
+
+static PyObject *
+stepper_covariance(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    stepper *s = (stepper *)self;
+    gil lock = {NULL};
+    if (!is_free_for_use(s)) {
+        return NULL;
+    }
+    s->busy = 1;
+    PyObject *result = covariance(&s->fit, &lock);
+    s->busy = 0;
+    return result;
+}
+
+static PyObject *
+stepper_numbers(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    return is_free_for_use((stepper *)self) ? fit_numbers(&((stepper *)self)->fit) : NULL;
+}
+
+static PyObject *
+stepper_restore(PyObject *self, PyObject *args)
+{
+    stepper *s = (stepper *)self;
+    PyObject *reals, *integers;
+    if (!PyArg_ParseTuple(args, "OO:restore", &reals, &integers) || !is_free_for_use(s)
+        || fit_restore(&s->fit, reals, integers) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -249,11 +380,45 @@ stepper_diag(PyObject *self, void *Py_UNUSED(closure))
     return vector(fit->n, NPY_DOUBLE, fit->diag);
 }
 
+/* R of J P = Q R in the layout of leastsq's fjac: its transpose, (N, N). */
+static PyObject *
+stepper_fjac(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    npy_intp shape[2] = {fit->n, fit->n};
+    PyObject *fjac = PyArray_ZEROS(2, shape, NPY_DOUBLE, 0);
+    for (npy_intp j = 0; fjac != NULL && j < fit->n; j++) {
+        memcpy(PyArray_GETPTR2((PyArrayObject *)fjac, j, 0), fit->factors.r + j * fit->n, (j + 1) * sizeof(double));
+    }
+    return fjac;
+}
+
+static PyObject *
+stepper_ipvt(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    return vector(fit->n, NPY_INT, fit->factors.ipvt);
+}
+
+static PyObject *
+stepper_qtf(PyObject *self, void *Py_UNUSED(closure))
+{
+    const lm_fit *fit = &((stepper *)self)->fit;
+    return vector(fit->n, NPY_DOUBLE, fit->factors.qtf);
+}
+
+static PyObject *
+stepper_cause(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(lm_cause(&((stepper *)self)->fit));
+}
+
 #define STATE(name) offsetof(stepper, fit.state.name)
 
 static PyMemberDef stepper_members[] = {
     {"accepted", T_INT, STATE(accepted), READONLY, "1 where the last trial has just become x"},
     {"info", T_INT, STATE(info), READONLY, "why it stopped, as leastsq's ier"},
+    {"maxfev", T_LONGLONG, STATE(maxfev), 0, "limit on nfev"},
     {"nfev", T_LONGLONG, STATE(nfev), 0, "residuals answered; those for a Jacobian are the caller's to add"},
     {"njev", T_LONGLONG, STATE(njev), READONLY, "Jacobians answered"},
     {"iteration", T_LONGLONG, STATE(iteration), READONLY, "points accepted, the start included"},
@@ -272,6 +437,10 @@ static PyGetSetDef stepper_getters[] = {
     {"x", stepper_x, NULL, "the best point so far, a copy", NULL},
     {"x_trial", stepper_x_trial, NULL, "where a residual is wanted, a copy", NULL},
     {"diag", stepper_diag, NULL, "the scale D of the variables, a copy", NULL},
+    {"fjac", stepper_fjac, NULL, "the transpose of R, of the last Jacobian", NULL},
+    {"ipvt", stepper_ipvt, NULL, "its pivots, from 1", NULL},
+    {"qtf", stepper_qtf, NULL, "the first n of Q^T f", NULL},
+    {"cause", stepper_cause, NULL, "with info 9: 1 residuals at the start, 2 the Jacobian, 3 every trial", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -280,6 +449,19 @@ static PyMethodDef stepper_methods[] = {
      "residual(norm)\n--\n\nThe norm of the residuals at x_trial; NaN or infinite where there are none."},
     {"jacobian", stepper_jacobian, METH_VARARGS,
      "jacobian(r, ipvt, qtf, acnorm)\n--\n\nThe factors of the Jacobian at x, as `qrfac` makes them."},
+    {"running", stepper_running, METH_O,
+     "running(factor)\n--\n\nThe running factor of all rows of the Jacobian at x, and of f."},
+    {"nonfinite", stepper_nonfinite, METH_O,
+     "nonfinite(column)\n--\n\nThat this column of the Jacobian at x is not finite."},
+    {"differences", stepper_differences, METH_O,
+     "differences(epsfcn)\n--\n\nThe values that x[j] is to take, one at a time, for a Jacobian at x; "
+     "and the steps that lead there, 0 where bounds fix x[j]."},
+    {"covariance", stepper_covariance, METH_NOARGS,
+     "covariance()\n--\n\nThe inverse of J^T J, or None."},
+    {"numbers", stepper_numbers, METH_NOARGS,
+     "numbers()\n--\n\nAll that the fit remembers: vectors of float64 and int64."},
+    {"restore", stepper_restore, METH_VARARGS,
+     "restore(reals, integers)\n--\n\nGo on from there, in a fit of the same arguments."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,0 +1,103 @@
+#include "running.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "factor.h"
+#include "gil.h"
+#include "objects.h"
+
+/* The first of n columns that holds what is not finite; n where none does. */
+static npy_intp
+first_bad_column(npy_intp rows, npy_intp n, const double *j, npy_intp row_stride, npy_intp column_stride)
+{
+    for (npy_intp k = 0; k < n; k++) {
+        for (npy_intp i = 0; i < rows; i++) {
+            if (!isfinite(j[i * row_stride + k * column_stride])) {
+                return k;
+            }
+        }
+    }
+    return n;
+}
+
+static PyObject *
+reduced(PyArrayObject *jacobian, PyArrayObject *f, npy_intp n)
+{
+    const npy_intp rows = PyArray_SIZE(f), column_stride = PyArray_STRIDE(jacobian, 0) / (npy_intp)sizeof(double),
+                   row_stride = PyArray_STRIDE(jacobian, 1) / (npy_intp)sizeof(double);
+    const double *j = PyArray_DATA(jacobian);
+    npy_intp size = lm_running_size(n), bad = -1;
+    PyObject *running = PyArray_SimpleNew(1, &size, NPY_DOUBLE);
+    double *scratch = PyMem_RawMalloc(lm_rows_size(n) * sizeof(double));
+    if (running == NULL || scratch == NULL) {
+        Py_XDECREF(running);
+        PyMem_RawFree(scratch);
+        return PyErr_NoMemory();
+    }
+    gil lock = {NULL};
+    gil_let_go(&lock, 2.0 * rows * n * n);
+    double *numbers = PyArray_DATA((PyArrayObject *)running);
+    lm_factor_begin(n, numbers);
+    if (!lm_factor_rows(n, numbers, rows, j, row_stride, column_stride, PyArray_DATA(f), scratch)) {
+        bad = first_bad_column(rows, n, j, row_stride, column_stride);
+    }
+    gil_take(&lock);
+    PyMem_RawFree(scratch);
+    if (bad >= 0) {
+        Py_DECREF(running);
+        return PyLong_FromSsize_t(bad);
+    }
+    return running;
+}
+
+PyObject *
+pyminpack_reduce_block(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *value, *f;
+    Py_ssize_t n;
+    int col_deriv;
+    if (!PyArg_ParseTuple(args, "OOnp:reduce_block", &value, &f, &n, &col_deriv)) {
+        return NULL;
+    }
+    if (!is_vector(f, -1) || n < 1) {
+        PyErr_SetString(PyExc_ValueError, "reduce_block() takes f as a vector of float64, and n > 0");
+        return NULL;
+    }
+    PyArrayObject *jacobian = as_jacobian(value, PyArray_SIZE((PyArrayObject *)f), n, col_deriv);
+    if (jacobian == NULL) {
+        return NULL;
+    }
+    PyObject *result = reduced(jacobian, (PyArrayObject *)f, n);
+    Py_DECREF(jacobian);
+    return result;
+}
+
+PyObject *
+pyminpack_merge_blocks(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *first, *second;
+    Py_ssize_t n;
+    if (!PyArg_ParseTuple(args, "nOO:merge_blocks", &n, &first, &second)) {
+        return NULL;
+    }
+    const npy_intp size = n < 1 ? 0 : lm_running_size(n);
+    if (size == 0 || !is_vector(first, size) || !is_vector(second, size)) {
+        PyErr_Format(PyExc_ValueError, "These are not two running factors of Jacobians of %zd columns.", n);
+        return NULL;
+    }
+    PyObject *merged = vector(size, NPY_DOUBLE, PyArray_DATA((PyArrayObject *)first));
+    double *other = PyMem_RawMalloc(size * sizeof(double));
+    if (merged == NULL || other == NULL) {
+        Py_XDECREF(merged);
+        PyMem_RawFree(other);
+        return PyErr_NoMemory();
+    }
+    gil lock = {NULL};
+    gil_let_go(&lock, 1.0 * n * n * n);
+    memcpy(other, PyArray_DATA((PyArrayObject *)second), size * sizeof(double)); /* merging uses it up */
+    lm_factor_merge(n, PyArray_DATA((PyArrayObject *)merged), other);
+    gil_take(&lock);
+    PyMem_RawFree(other);
+    return merged;
+}

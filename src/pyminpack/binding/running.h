@@ -1,0 +1,17 @@
+/* Running factors, for who has J in blocks of rows: plain vectors, to be sent and stored at will. */
+#ifndef PYMINPACK_RUNNING_H
+#define PYMINPACK_RUNNING_H
+
+#include "python.h"
+
+PyObject *pyminpack_reduce_block(PyObject *module, PyObject *args);
+PyObject *pyminpack_merge_blocks(PyObject *module, PyObject *args);
+
+#define PYMINPACK_RUNNING_METHODS                                                                                \
+    {"reduce_block", pyminpack_reduce_block, METH_VARARGS,                                                        \
+     "reduce_block(jacobian, f, n, col_deriv)\n--\n\nThe running factor of these rows, a new vector; or, an int, "  \
+     "the first column that is not finite, n where it is f."},                                                     \
+    {"merge_blocks", pyminpack_merge_blocks, METH_VARARGS,                                                        \
+     "merge_blocks(n, first, second)\n--\n\nThe running factor of the rows of two, a new vector."},
+
+#endif
