@@ -1,6 +1,6 @@
 """Fits within bounds from random starts: how many find the minimum, and for how many calls.
 
-The models, the starts and what counts as found: tests/bounded_models.py. No timings: counts.
+The models, the starts and what counts as found: `bounded_models`. No timings: counts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from report import parse, report
 
 import pyminpack
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from bounded_models import MODELS, compare
 
 OURS = "pyminpack"

@@ -18,7 +18,7 @@ import pyminpack
 from pyminpack import _minpack
 
 CPUINFO = Path("/proc/cpuinfo")
-SOURCE = Path(__file__).parents[1] / "src" / "pyminpack"
+SOURCE = Path(__file__).parents[2] / "src" / "pyminpack"
 LIBC = re.compile(r"(lib(c|m|pthread)|ld-linux.*|ld64)\.so\.\d+")  # glibc's own
 
 needs_elf = pytest.mark.skipif(

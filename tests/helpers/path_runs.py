@@ -31,7 +31,7 @@ Vector = NDArray[np.float64]
 Solver = Literal["lmdif", "lmder"]
 
 SOLVERS: tuple[Solver, ...] = ("lmdif", "lmder")
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-! What minpack.h repeats, as the Fortran sources have it: for tests/c/test_mirror.c.
+! What minpack.h repeats, as the Fortran sources have it: for test_mirror.c.
 module mirror
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t, c_sizeof, c_size_t
    use minpack_info, only: info_gtol, info_improper, info_nonfinite, info_stopped

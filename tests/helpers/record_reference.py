@@ -1,6 +1,6 @@
 """Record the answers of the original MINPACK for `test_path`, and find the runs on a knife's edge.
 
-    python tests/record_reference.py
+    python tests/helpers/record_reference.py
 
 rewrites ``tests/reference/``. It needs libminpack and gcc (see `oracle`). A run is on a knife's
 edge if the original itself takes another path when its start is changed in the last bits: another

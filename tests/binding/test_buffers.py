@@ -12,6 +12,7 @@ from fits import (
     decay_jacobian,
     decay_jacobian_columns,
 )
+from forms import assert_same_fit
 
 from pyminpack import leastsq
 
@@ -21,15 +22,6 @@ WAYS = {
     "columns": {"Dfun": decay_jacobian_columns, "col_deriv": True},
 }
 WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-
-
-def assert_same_fit(fit, reference):
-    """Every number of two full outputs agrees to the last bit."""
-    np.testing.assert_array_equal(fit[0], reference[0])
-    np.testing.assert_array_equal(fit[1], reference[1])
-    for key in reference[2]:
-        np.testing.assert_array_equal(fit[2][key], reference[2][key], err_msg=key)
-    assert fit[3:] == reference[3:]
 
 
 class TestPointGiven:

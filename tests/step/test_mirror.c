@@ -1,4 +1,4 @@
-/* minpack.h repeats what the Fortran sources define (tests/fortran/mirror.f90): the same, number by number. */
+/* minpack.h repeats what the Fortran sources define (mirror.f90): the same, number by number. */
 #include <stdio.h>
 
 #include "minpack.h"
