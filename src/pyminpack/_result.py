@@ -100,7 +100,8 @@ class _Result:
     def chisqr(self) -> float:
         """Sum of the squared residuals, each divided by its `sigma` where there is one."""
         fvec = self._fitted.fvec
-        return float(fvec @ fvec)
+        with np.errstate(over="ignore"):
+            return float(fvec @ fvec)
 
     @property
     def redchi(self) -> float:

@@ -79,7 +79,8 @@ class Watch:
     ) -> None:
         """Tell of a new point; StopIteration ends the fit. `cost` is known of `fun` in blocks."""
         if cost is None:
-            cost = 0.5 * float(np.dot(fun, fun))
+            with np.errstate(over="ignore"):
+                cost = 0.5 * float(np.dot(fun, fun))
         iteration = Iteration(x, fun, cost, nfev, nit, delta)
         if self._lines:
             if nit == 1:

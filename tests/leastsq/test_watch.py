@@ -47,6 +47,11 @@ class TestCallback:
         np.testing.assert_array_equal(seen[-1].x, x)
         np.testing.assert_array_equal(seen[-1].fun, info["fvec"])
 
+    def test_residuals_whose_squares_are_beyond_doubles(self):
+        """Protects a fit that has no trouble with them from its own sum of squares."""
+        _, seen = watched(lambda x: 1e200 * decay(x), ftol=1e-6)
+        assert seen[0].cost == np.inf
+
     @each_way
     def test_once_an_iteration_each_better_than_the_last(self, options):
         (*_, info, _, _), seen = watched(**options)
