@@ -55,7 +55,7 @@ def by_columns(x, rows):
         {"gtol": 0.9},
         {"ftol": -1.0},
     ],
-    ids=repr,
+    ids=lambda options: ", ".join(options) or "none",
 )
 @pytest.mark.bundled
 def test_same_as_in_memory(options):
