@@ -67,7 +67,7 @@ class TestTuple:
 class TestAttributes:
     def test_squares_beyond_doubles(self):
         """Protects the report from numpy's overflow, an error in tests."""
-        result = curve_fit(lambda t, a: a * t, T, 1e200 * Y, sigma=1e20, absolute_sigma=True)
+        result = curve_fit(lambda t, a: a * t, T, 1e200 * Y, 1e200, 1e20, True)
         assert result.chisqr == np.inf
         assert "inf" in str(result)
 
