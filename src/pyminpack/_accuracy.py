@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._adaptive import NO_DERIVATIVE, Adaptive
+from ._adaptive import LONG, LONG_EPS, NO_DERIVATIVE, Adaptive
 from ._arguments import _as_floats, as_real
 from ._leastsq import leastsq
 from ._messages import message
@@ -84,9 +84,12 @@ class Accuracy:
     dependent : list of int
         Which the data do not tell apart, within the error of the Jacobian.
     rough : bool
-        The error of the Jacobian shows in the first two digits of the standard errors.
+        The error of the Jacobian shows in the first two digits of the standard errors, or hides
+        what would tell parameters apart.
     cancelling : list of int
         So nearly dependent that products with the covariance have no digits.
+    error : float
+        Of the Jacobian, its columns of norm 1.
     """
 
     jagged: list[int]
@@ -94,11 +97,17 @@ class Accuracy:
     dependent: list[int]
     rough: bool
     cancelling: list[int]
+    error: float = EXACT
 
     @property
     def determined(self) -> bool:
         """Whether there are standard errors."""
         return not self.jagged and not self.dependent
+
+    @property
+    def good(self) -> bool:
+        """Whether the standard errors have two digits."""
+        return self.determined and not self.coarse and not self.rough
 
 
 def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float) -> int:
@@ -160,8 +169,8 @@ def assess(
     if method not in ("2-point", "3-point"):
         if reason == UNFINISHED:
             outcome = _go_on(residuals, outcome, options)
-        if isinstance(jacobian := options["Dfun"], Adaptive):
-            return outcome, _accuracy(outcome, jacobian.errors, jacobian.coarse, limits)
+        if isinstance(adaptive := options["Dfun"], Adaptive):
+            return _with_more_digits(residuals, outcome, adaptive, options)
         errors = np.full(x0.size, EXACT)
         return outcome, _accuracy(outcome, errors, np.zeros(x0.size, dtype=bool), limits)
     epsfcn, calls = options.get("epsfcn"), outcome.infodict["nfev"]
@@ -195,7 +204,41 @@ def assess(
     better.infodict.pop("njev", None)
     if not better.converged:
         return better, None
-    return better, _accuracy(better, adaptive.errors, adaptive.coarse, limits)
+    return _with_more_digits(residuals, better, adaptive, options)
+
+
+def _with_more_digits(
+    residuals: Callable[[FloatArray], Any],
+    outcome: FullOutput,
+    adaptive: Adaptive,
+    options: dict[str, Any],
+) -> tuple[FullOutput, Accuracy]:
+    """Say what J is worth; where its rounding errors show, try to go on in longer numbers.
+
+    Of sin(w*x + p), with w*x of 1e8, a double knows eight digits: too few to tell w from p.
+    """
+    limits = options.get("bounds")
+    accuracy = _accuracy(outcome, adaptive.errors, adaptive.coarse, limits)
+    if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
+        return outcome, accuracy
+    lower, upper = (None, None) if limits is None else limits
+    longer = Adaptive(quiet(residuals), None, lower, upper, adaptive.size, long=True)
+    now, before = longer(outcome.x).T, _columns(outcome.infodict)
+    trusted = ~adaptive.coarse
+    outcome.infodict["nfev"] += longer.nfev
+    if not _is_same(now[:, trusted], before[:, trusted]):
+        return outcome, accuracy
+    again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
+    further = _fit(residuals, outcome.x, again)
+    if not (further.converged and _is_no_higher(further, outcome, adaptive.size)):
+        return outcome, accuracy
+    better = _accuracy(further, np.maximum(longer.errors, EXACT), longer.coarse, limits)
+    if not (better.good or (better.determined and not accuracy.determined)):
+        return outcome, accuracy
+    further.infodict["nfev"] += outcome.infodict["nfev"]
+    if "njev" not in outcome.infodict:
+        further.infodict.pop("njev", None)
+    return further, better
 
 
 def _go_on(
@@ -243,11 +286,14 @@ def quiet(function: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Float
         nonlocal size
         with np.errstate(all="ignore"):
             try:
-                values = _as_floats(function(x), "f returned").flatten()
+                values = function(x)
+                if type(values) is not np.ndarray or values.dtype != LONG:
+                    values = _as_floats(values, "f returned")
+                flat: FloatArray = values.flatten()
             except Exception:  # whatever the model raises where the fit has not been
                 return np.full(size, np.nan)
-        size = values.size
-        return values
+        size = flat.size
+        return flat
 
     return probe
 
@@ -267,13 +313,16 @@ def _same_backwards(
         if moved[j] == x[j]:
             return False
         columns[j] = (fvec - probe(moved)) / (x[j] - moved[j])
-    jacobian = _columns(infodict)
-    norms = column_norms(jacobian)
+    return _is_same(columns.T, _columns(infodict))
+
+
+def _is_same(columns: FloatArray, others: FloatArray) -> bool:
+    """Whether two matrices have the same products of columns: J and R where J P = Q R, say."""
+    norms = column_norms(others)
     with np.errstate(all="ignore"):  # a column of zeros is not the same
-        jacobian /= norms
-        columns /= norms[:, None]
-        change = columns @ columns.T - jacobian.T @ jacobian
-    return bool(np.max(np.abs(change)) <= SAME)
+        columns, others = columns / norms, others / norms
+        change = columns.T @ columns - others.T @ others
+    return bool(np.max(np.abs(change), initial=0.0) <= SAME)
 
 
 def column_norms(matrix: FloatArray) -> FloatArray:
@@ -308,6 +357,7 @@ def _accuracy(
     dependent: list[int] = []
     cancelling: list[int] = []
     rough = False
+    error = EXACT
     if parameters.size:
         _, values, directions = np.linalg.svd(columns[:, parameters] / norms[parameters])
         error = float(np.linalg.norm(errors[parameters]))
@@ -317,7 +367,7 @@ def _accuracy(
         rough = bool(values[-1] <= ROUGH * error)
         cancelling = _involved(parameters, directions[values <= CANCELS])
     dependent = sorted([*dependent, *np.flatnonzero(dead).tolist()])
-    return Accuracy(jagged, coarse_ones, dependent, rough, cancelling)
+    return Accuracy(jagged, coarse_ones, dependent, rough, cancelling, error)
 
 
 def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:

@@ -22,9 +22,13 @@ import numpy.typing as npt
 from ._differences import EPS, ThreePoint
 from ._minpack import enorm
 
-__all__ = ["Adaptive"]
+__all__ = ["LONG", "LONG_EPS", "NO_DERIVATIVE", "Adaptive"]
 
 FloatArray = npt.NDArray[np.float64]
+
+#: Numbers of 64 bits or more after the point on most machines; on others, double again.
+LONG = np.longdouble
+LONG_EPS = float(np.finfo(LONG).eps)
 
 RATIO = 8.0
 LEVELS = 24  # 8^-24 = 2^-72: from any first step to the rounding errors of x
@@ -39,6 +43,8 @@ NO_DERIVATIVE = 0.1
 ROUNDING = 0.3
 #: Error at a later point that a step is kept with, in units of that at the first, and at least.
 WORSE, GOOD_ENOUGH = 8.0, 1e-7
+#: Distance of two columns that is hardly met by chance.
+ALIKE = 1e-3
 #: Steps of an extrapolation, and the relative distance below which halving them converges.
 HALVINGS, CONVERGES = 5, 0.3
 
@@ -69,6 +75,8 @@ class Adaptive(ThreePoint):
     size : float, optional
         Norm of the numbers that the residuals are differences of. Default: the largest norm of
         residuals so far.
+    long : bool, optional
+        Call `func` with numbers longer than double (`LONG`), where it computes with them.
 
     Attributes
     ----------
@@ -86,9 +94,13 @@ class Adaptive(ThreePoint):
         lower: FloatArray | None = None,
         upper: FloatArray | None = None,
         size: float = 0.0,
+        long: bool = False,
     ) -> None:
         super().__init__(func, epsfcn, lower, upper)
         self.size = size
+        self.long = long
+        if long:
+            self.eps, self.detect = LONG_EPS, False
         self.errors = np.zeros(0)
         self.coarse = np.zeros(0, dtype=bool)
         self._steps = self._best = np.zeros(0)  # of the pair that was best, and its error
@@ -100,6 +112,16 @@ class Adaptive(ThreePoint):
             self.coarse = np.zeros(x.size, dtype=bool)
         with np.errstate(all="ignore"):  # a step that is too long is for us to notice
             return super().__call__(x, *args)
+
+    def _call(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> Any:
+        return super()._call(x.astype(LONG) if self.long else x, j, value, args)
+
+    def _evaluate(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> Any:
+        if not self.long:
+            return super()._evaluate(x, j, value, args)
+        residuals = np.array(self._call(x, j, value, args), dtype=LONG).ravel()
+        self.m = residuals.size
+        return residuals
 
     def _column(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> FloatArray | None:
         step = self._steps[j]
@@ -139,7 +161,7 @@ class Adaptive(ThreePoint):
         best = int(np.argmin(distances))
         self.errors[j] = distances[best]
         if not self.errors[j] <= NO_DERIVATIVE:
-            if all(level.change > 0.0 for level in ladder):
+            if self.errors[j] < CONVERGES or all(level.change > 0.0 for level in ladder):
                 return probe.column
             self.errors[j] = 0.0  # what is further away does not show here
             return np.zeros(self.m)
@@ -225,9 +247,21 @@ class Adaptive(ThreePoint):
 
 
 def _past_the_best(distances: list[float]) -> bool:
-    """Whether the distances have grown twice since the smallest of them."""
+    """Whether the distances have grown twice since the smallest of them, which is no accident.
+
+    By accident, as between the waves of a sine, two columns may be alike; then the next is not.
+    """
     finite = [d for d in distances if np.isfinite(d)]
-    return len(finite) > 2 and min(finite[-2:]) > RATIO / 2 * min(finite)
+    if len(finite) < 3:
+        return False
+    least = min(finite)
+    following = finite[finite.index(least) + 1 :]
+    return (
+        least < ALIKE
+        and len(following) > 1
+        and min(following[-2:]) > RATIO / 2 * least
+        and following[0] < RATIO**2 * least
+    )
 
 
 def _powers(first: float, last: float) -> list[float]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._accuracy import Accuracy, column_norms, quiet
+from ._minpack import enorm
 
 __all__ = ["UNKNOWN", "Fit", "causes", "no_degrees_of_freedom"]
 
@@ -25,6 +27,8 @@ UNKNOWN = "Covariance of the parameters could not be estimated"
 NO_MINIMUM = 1e-3
 #: Relative error of a column's norm that is let pass.
 TOLERABLE = 0.05
+#: Relative error of a Jacobian up to which it hides no difference that data could show.
+FINE = 1e-9
 #: Norm of the residuals, in rounding errors of the data, up to which there is nothing left to fit.
 ROUNDING_ERRORS = 1e3
 
@@ -86,9 +90,9 @@ class Fit:
     def cosine(self) -> float:
         """Return the largest cosine between the residuals and a column of the Jacobian."""
         r = self.r()
-        norms = column_norms(r) * np.linalg.norm(self.fvec)
-        gradient = np.abs(r.T @ self.qtf)
-        return float(np.max(np.divide(gradient, norms, where=norms > 0, out=np.zeros_like(norms))))
+        norms = column_norms(r)
+        norms[norms == 0.0] = 1.0
+        return float(np.max(np.abs((r / norms).T @ (self.qtf / (enorm(self.fvec) or 1.0)))))
 
     def fixed(self, j: int) -> bool:
         """Whether the bounds of parameter j leave it no choice."""
@@ -197,6 +201,7 @@ def _undetermined(fit: Fit, accuracy: Accuracy, dead: Sequence[int]) -> list[str
         texts.append(
             f"{UNKNOWN}: the data do not tell apart {fit.all_of(dependent)}, whose derivatives are "
             "linearly dependent. Hold one of them fast, by equal bounds, or join them into one."
+            f"{_hint(fit, accuracy)}"
         )
     elif dependent:
         texts.append(f"{UNKNOWN}: the model does not depend on {fit.name(dependent[0])}.")
@@ -225,6 +230,13 @@ def _imprecise(fit: Fit, accuracy: Accuracy) -> list[str]:
     return texts
 
 
+def _hint(fit: Fit, accuracy: Accuracy) -> str:
+    """Say what helps where the parameters are not dependent, but the derivatives rough."""
+    if accuracy.error <= FINE:
+        return ""
+    return f" If they ought to differ, the rounding errors of the model hide it. {_remedy(fit)}"
+
+
 def _remedy(fit: Fit) -> str:
     if callable(fit.jac) or fit.jac == "cs":
         return "Count xdata from a point within the data, or choose other units."
@@ -235,7 +247,7 @@ def _stuck(fit: Fit) -> list[str]:
     """Explain a fit that has not moved from a start that is no minimum."""
     if not np.array_equal(fit.x0, fit.x):
         return []
-    if np.linalg.norm(fit.fvec) <= ROUNDING_ERRORS * EPS * fit.scale:
+    if enorm(fit.fvec) <= ROUNDING_ERRORS * EPS * fit.scale:
         return []
     if fit.cosine() > NO_MINIMUM:
         return [
@@ -259,6 +271,6 @@ def _change(fit: Fit, x: FloatArray, j: int, value: float) -> float:
         moved[j] = target
         model = quiet(fit.model)
         before, after = model(x.copy()), model(moved)
-        if before.shape == after.shape and np.isfinite(change := np.linalg.norm(after - before)):
-            return float(change)
+        if before.shape == after.shape and math.isfinite(change := enorm(after - before)):
+            return change
     return 0.0

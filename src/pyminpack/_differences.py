@@ -151,8 +151,8 @@ class ThreePoint(Differences):
         values = [self._evaluate(x, j, point, args) for point in points]
         with np.errstate(all="ignore"):  # a non-finite column is for the solver to report
             column = _slope(points, values)
-            change = enorm(values[-1] - values[0])
-            size = enorm(values[0])
+            change = enorm(_as_double(values[-1] - values[0]))
+            size = enorm(_as_double(values[0]))
         if self.size < size < np.inf:
             self.size = size
         return column, change
@@ -182,7 +182,7 @@ def _one_sided(step: float, below: float, above: float) -> tuple[float, float, f
     return 0.0, -h, -2 * h
 
 
-def _slope(points: list[float], values: list[FloatArray]) -> FloatArray:
+def _slope(points: list[float], values: list[npt.NDArray[Any]]) -> FloatArray:
     """Slope of the chord, or of the parabola through three points at the first of them.
 
     The points are those at which `func` was called: rounding has moved them.
@@ -190,9 +190,13 @@ def _slope(points: list[float], values: list[FloatArray]) -> FloatArray:
     b = points[-1] - points[0]
     chord = (values[-1] - values[0]) / b
     if len(points) == 2 or points[1] in (points[0], points[2]):
-        return chord
+        return _as_double(chord)
     a = points[1] - points[0]
-    return np.asarray((b * ((values[1] - values[0]) / a) - a * chord) / (b - a))
+    return _as_double((b * ((values[1] - values[0]) / a) - a * chord) / (b - a))
+
+
+def _as_double(values: npt.NDArray[Any]) -> FloatArray:
+    return values.astype(np.float64, copy=False)
 
 
 class ComplexStep(Differences):

@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import least_squares
 
 from pyminpack import OptimizeWarning, curve_fit
-from pyminpack._accuracy import column_norms, quiet
+from pyminpack._accuracy import EPS, column_norms, quiet
+from pyminpack._adaptive import LONG_EPS
 
 
 def right_answer(f, x, y, p0):
@@ -103,6 +104,36 @@ CASES = {
 def test_right_without_a_word(case, jac):
     f, x, y, p0 = CASES[case]
     same(curve_fit(f, x, y, p0, jac=jac), right_answer(f, x, y, p0))
+
+
+class TestLongerNumbers:
+    """A sine against Julian days: of w x, 5e7, doubles have too few digits to tell w from p."""
+
+    X = 2454294 + DAYS
+    Y = sine(X, 2, 0.05, 20, 0.3) + 0.01 * GAUSS[:60]
+    START = (2, 0.05, 20, 0.31)
+
+    @pytest.mark.parametrize("jac", [None, "3-point", "adaptive"])
+    def test_right_where_the_machine_has_them(self, jac):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            fit = curve_fit(sine, self.X, self.Y, self.START, jac=jac)
+        assert bool(said) == (LONG_EPS == EPS)
+        if LONG_EPS < EPS:
+            same(fit, right_answer(sine, self.X, self.Y, self.START))
+
+    @pytest.mark.parametrize("refuse", ["raise", "convert"])
+    def test_model_that_does_not_take_them(self, refuse):
+        def f(x, *p):
+            if refuse == "raise" and isinstance(p[0], np.longdouble):
+                raise TypeError("not mine")
+            return sine(x, *map(float, p))
+
+        with pytest.warns(OptimizeWarning, match="rounding errors of the model") as said:
+            popt, _ = curve_fit(f, self.X, self.Y, self.START)
+        assert len(said) == 1
+        p, errors = right_answer(sine, self.X, self.Y, self.START)
+        assert np.all(np.abs(popt - p) <= 0.5 * errors)
 
 
 def test_seconds_by_linear_algebra():

@@ -109,6 +109,15 @@ class TestNoInfluence:
         popt, _ = curve_fit(model, boxbod.x, boxbod.y, [1.0, 1.0], factor=1)
         assert popt == pytest.approx(boxbod.parameters, rel=1e-3)
 
+    @pytest.mark.parametrize("sigma", [2.0**-600, 2.0**600])
+    @pytest.mark.parametrize("start", [[1.0, 1.0], [1.0, 200.0]])
+    def test_uncertainties_of_any_size(self, start, sigma):
+        """Squares of what changes would over- and underflow."""
+        boxbod = datasets()["BoxBOD"]
+        model = lambda x, *b: boxbod.fitted(np.array(b), x)  # noqa: E731
+        text = the_text(model, boxbod.x, boxbod.y, start)
+        assert the_text(model, boxbod.x, boxbod.y, start, sigma=sigma) == text
+
     def test_other_parameters_have_led_too_far(self):
         """The amplitude's end hides the width, which has not moved and is not to blame."""
         x = np.linspace(0, 10, 30)
@@ -181,6 +190,27 @@ class TestDependent:
             f"{UNKNOWN}: the data do not tell apart parameter 0 (a) and parameter 2 (c), whose "
             "derivatives are linearly dependent."
         )
+
+    def test_remedies_where_rounding_errors_hide_the_difference(self):
+        """w x + p, x a Julian day, from a model that computes in double precision only."""
+        x = 2454294 + np.arange(60) / 24
+        y = 2 + 0.05 * np.sin(200 * (x - x[0]) + 0.4) + 0.01 * np.cos(29 * np.arange(60))
+        p0 = [2, 0.05, 200, (0.4 - 200 * x[0]) % (2 * np.pi)]
+
+        def model(x, c, a, w, p):
+            phase = w * x + p
+            return c + a * np.sin(phase.astype(complex if np.iscomplexobj(phase) else float))
+
+        text = the_text(model, x, y, p0)
+        assert text.startswith(UNKNOWN)
+        assert "parameter 2 (w) and parameter 3 (p)" in text
+        assert "Pass jac='cs' or derivatives, or count xdata from a point within the" in text
+        assert texts_of(model, x, y, p0, jac="cs") == []
+        popt, pcov = curve_fit(model, x, y, p0, jac="cs")
+        near, nearby = curve_fit(model, x - x[0], y, [2, 0.05, 200, 0.4])  # silent as well
+        errors = np.sqrt(np.diag(nearby))
+        assert np.all(np.abs(popt - near)[:3] < 0.01 * errors[:3])
+        np.testing.assert_allclose(np.sqrt(np.diag(pcov))[:3], errors[:3], rtol=1e-3)
 
     @pytest.mark.bundled  # the original knows no bounds
     def test_remedy_of_equal_bounds(self):

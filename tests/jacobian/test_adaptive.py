@@ -6,7 +6,7 @@ import pytest
 
 from pyminpack import leastsq
 from pyminpack._accuracy import column_norms
-from pyminpack._adaptive import NO_DERIVATIVE, Adaptive
+from pyminpack._adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
 
 T = np.linspace(0.1, 4.0, 40)
 X = np.linspace(0.0, 10.0, 50)
@@ -67,6 +67,28 @@ def test_again_nearby(name):
     jacobian(x + 1e-9 * np.abs(x))
     assert np.all(jacobian.errors <= np.maximum(8 * first, 1e-7))
     assert jacobian.nfev - calls == 10 * x.size
+
+
+def test_in_longer_numbers():
+    """No rounding errors of w x, 5e7, but those of the longest numbers of the machine."""
+    f = lambda x: x[0] * np.sin(x[1] * (2454294 + T) + x[2])  # noqa: E731
+    x = np.array([0.05, 20.0, 0.3])
+    jacobian = Adaptive(f, size=float(np.linalg.norm(f(x))), long=True)
+    found, right = jacobian(x), complex_jacobian(f, x)
+    assert found.dtype == np.float64
+    errors = column_norms((found - right).T) / column_norms(right.T)
+    assert np.all(jacobian.errors <= 1e3 * 5e7 * LONG_EPS + 1e-12)
+    # Complex steps have the phase in double precision.
+    assert np.all(errors <= 3 * jacobian.errors + 5e7 * 2.0**-52)
+
+
+def test_waves_that_agree_by_chance():
+    """A step that leads over whole waves, and a shorter one that does: they say the same."""
+    x = np.array([24.5288258])
+    for offset in np.linspace(0, 1, 200):
+        jacobian = Adaptive(lambda x, t=2454294 + T + offset: np.sin(x * t), size=100.0)
+        right = (2454294 + T + offset) * np.cos(x * (2454294 + T + offset))
+        assert np.linalg.norm(jacobian(x)[0] - right) < 1e-4 * np.linalg.norm(right)
 
 
 def test_against_many_digits():
