@@ -26,6 +26,7 @@ DOCUMENTS = [
     "ci/README.md",
     "minpack/README.md",
     "src/pyminpack/README.md",
+    "src/pyminpack/scipy.md",
     "tests/README.md",
     "tests/bench/README.md",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "package"))
 
 from test_readme import DOCUMENTS, blocks, run  # noqa: E402
 
