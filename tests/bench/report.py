@@ -57,7 +57,7 @@ def report(
         print(f"{name}: {len(rows)} cases run, on {', '.join(peer['name'] for peer in group)}")
     else:
         print(f"{what}\n\n{table(rows)}\n", flush=True)
-        timed = name not in ("memory", "bounds")
+        timed = name not in ("memory", "bounds", "trust")
         if timed and options.clock == "wall" and os.getloadavg()[0] > os.cpu_count():
             print("The machine was busy with other things: long fits had to wait. See --clock.\n")
     if options.json is None:
@@ -81,10 +81,14 @@ def report(
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as Markdown: value of each peer, ours as a ratio to each, and who took another path.
 
+    Rows that hold counts of verdicts have a column for each of these instead.
     Goals are for those who work on pyminpack, not for readers of the table: the figures hold them.
     """
     if not rows:
         return "(no cases)"
+    if "counts" in rows[0]:
+        head = ["", *rows[0]["counts"]]
+        return layout(head, [[row["case"], *map(str, row["counts"].values())] for row in rows])
     names = list(rows[0]["peers"])
     others = names[1:]
     head = ["", *names, *(f"ratio to {name}" for name in others)]
@@ -96,6 +100,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
+    notes = [note for row in rows for note in other_paths(row)]
+    return "\n".join([layout(head, body), *(["", *notes] if notes else [])])
+
+
+def layout(head: list[str], body: list[list[str]]) -> str:
+    """A Markdown table, the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = []
@@ -103,8 +113,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         cells = [first.ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
         lines.append(f"| {' | '.join(cells)} |")
-    notes = [note for row in rows for note in other_paths(row)]
-    return "\n".join([*lines, *(["", *notes] if notes else [])])
+    return "\n".join(lines)
 
 
 def other_paths(row: dict[str, Any]) -> list[str]:
