@@ -45,24 +45,20 @@ void pyminpack_factorise_avx2(int64_t m, int64_t n, double *fjac, int64_t ldfjac
 #endif
 
 void
-pyminpack_factor_in_place(int64_t m, int64_t n, double *fjac, const double *fvec, int *ipvt, double *qtf,
-                          double *acnorm, double *work1, double *work2, double *work3)
-{
-#ifdef MINPACK_AVX2
-    if (m * n >= AVX2_WORTH && pyminpack_isa() >= ISA_AVX2) {
-        pyminpack_factorise_avx2(m, n, fjac, m, fvec, ipvt, qtf, acnorm, work1, work2, work3);
-        return;
-    }
-#endif
-    pyminpack_factorise(m, n, fjac, m, fvec, ipvt, qtf, acnorm, work1, work2, work3);
-}
-
-void
 lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, const double *fvec,
                    double *work1, double *work2, double *work3)
 {
-    pyminpack_factor_in_place(m, n, fjac, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1, work2,
-                              work3);
+#ifdef MINPACK_AVX2
+    if (m * n >= AVX2_WORTH && pyminpack_isa() >= ISA_AVX2) {
+        pyminpack_factorise_avx2(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1,
+                                 work2, work3);
+    }
+    else
+#endif
+    {
+        pyminpack_factorise(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1, work2,
+                            work3);
+    }
     if (factors->r != fjac) {
         for (int64_t j = 0; j < n; j++) {
             memcpy(factors->r + j * factors->ldr, fjac + j * m, (j + 1) * sizeof(double));

@@ -35,10 +35,6 @@ int lm_factor_by_blocks(int64_t n);
 void lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, const double *fvec,
                         double *work1, double *work2, double *work3);
 
-/* The same without a struct. */
-void pyminpack_factor_in_place(int64_t m, int64_t n, double *fjac, const double *fvec, int *ipvt, double *qtf,
-                               double *acnorm, double *work1, double *work2, double *work3);
-
 /* A whole J at any strides (in numbers, not negative), only read. `threads`, 1 or 2, changes no bit;
  * scratch holds lm_factor_size numbers. */
 int64_t lm_factor_size(int64_t m, int64_t n);

@@ -97,6 +97,7 @@ def solve(
     trials_only: bool,
     /,
 ) -> tuple[FloatArray, int] | Outcome: ...
+def parts() -> dict[str, int]: ...
 def reduce_block(jacobian: Any, f: FloatArray, n: int, col_deriv: bool, /) -> FloatArray | int: ...
 def merge_blocks(n: int, first: FloatArray, second: FloatArray, /) -> FloatArray: ...
 def lmdif(
@@ -141,59 +142,6 @@ def chkder(
 ) -> None: ...
 def enorm(x: npt.ArrayLike) -> float: ...
 def first_point(x: FloatArray, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None: ...
-def qrfac(
-    a: FloatArray,
-    f: FloatArray,
-    ipvt: IntArray,
-    acnorm: FloatArray,
-    rdiag: FloatArray,
-    reference: FloatArray,
-) -> None: ...
-def qrsolv(
-    r: FloatArray,
-    ipvt: IntArray,
-    d: npt.ArrayLike,
-    qtb: npt.ArrayLike,
-    z: FloatArray,
-    sdiag: FloatArray,
-    rhs: FloatArray,
-) -> None: ...
-def lmpar(
-    r: FloatArray,
-    ipvt: IntArray,
-    diag: npt.ArrayLike,
-    qtb: npt.ArrayLike,
-    delta: float,
-    par: float,
-    z: FloatArray,
-    sdiag: FloatArray,
-    work1: FloatArray,
-    work2: FloatArray,
-    ndense: int = 0,
-) -> tuple[float, float]: ...
-def propose(
-    r: FloatArray,
-    ipvt: IntArray,
-    diag: npt.ArrayLike,
-    qtf: npt.ArrayLike,
-    fnorm: float,
-    delta: float,
-    par: float,
-    p: FloatArray,
-    work1: FloatArray,
-    work2: FloatArray,
-    work3: FloatArray,
-    ndense: int = 0,
-) -> tuple[float, float, float, float]: ...
-def judge(
-    fnorm: float,
-    fnorm_trial: float,
-    pnorm: float,
-    prered: float,
-    dirder: float,
-    delta: float,
-    par: float,
-) -> tuple[float, float, float, float, int]: ...
 def covar(r: FloatArray, ipvt: IntArray) -> tuple[FloatArray, int]: ...
 def doubt(
     m: int,
@@ -207,61 +155,7 @@ def doubt(
     step: float,
     error: float,
 ) -> int: ...
-def state_size(n: int) -> int: ...
-def block_size(n: int) -> int: ...
-def pivot_size(n: int) -> int: ...
-def factor_in_place(
-    fjac: FloatArray,
-    fvec: npt.ArrayLike,
-    ipvt: IntArray,
-    qtf: FloatArray,
-    acnorm: FloatArray,
-    work1: FloatArray,
-    work2: FloatArray,
-    work3: FloatArray,
-) -> None: ...
 def isa() -> int: ...
 def best_isa() -> int: ...
 def isa_is_chosen() -> int: ...
 def choose_isa(isa: int) -> int: ...
-def factor_by_rows(m: int, n: int) -> int: ...
-def factor_in_halves(m: int, n: int) -> int: ...
-def factor_by_blocks(n: int) -> int: ...
-def leading(n: int) -> int: ...
-def damped_size(n: int) -> int: ...
-def dense_size(n: int) -> int: ...
-def rows_add(
-    n: int,
-    a: npt.ArrayLike,
-    row_stride: int,
-    column_stride: int,
-    f: npt.ArrayLike,
-    state: FloatArray,
-    work: FloatArray,
-) -> int: ...
-def reduction_threads(m: int, n: int) -> int: ...
-def reduction_size(m: int, n: int) -> int: ...
-def reduce_rows(
-    n: int,
-    a: npt.ArrayLike,
-    row_stride: int,
-    column_stride: int,
-    f: npt.ArrayLike,
-    memory: FloatArray,
-    threads: int,
-) -> int: ...
-def rows_merge(n: int, state: FloatArray, other: FloatArray) -> None: ...
-def rows_finish(
-    state: npt.ArrayLike, r: FloatArray, qtf: FloatArray, acnorm: FloatArray
-) -> None: ...
-def pivot(r: FloatArray, qtf: FloatArray, ipvt: IntArray, work: FloatArray) -> None: ...
-def damped(
-    r: npt.ArrayLike,
-    ipvt: IntArray,
-    par: float,
-    diag: npt.ArrayLike,
-    qtf: npt.ArrayLike,
-    s: FloatArray,
-    qtb: FloatArray,
-    work: FloatArray,
-) -> None: ...

@@ -1,6 +1,7 @@
 """_minpack.Stepper: a fit that is answered from Python, call by call."""
 
 import numpy as np
+import parts
 import pytest
 from fits import DECAY_START, decay, decay_jacobian
 
@@ -14,7 +15,7 @@ def factors(j, f):
     r, qtf = np.array(j, order="F"), f.copy()
     n = r.shape[1]
     ipvt, acnorm = np.empty(n, np.int32), np.empty(n)
-    _minpack.qrfac(r, qtf, ipvt, acnorm, np.empty(n), np.empty(n))
+    parts.qrfac(r, qtf, ipvt, acnorm, np.empty(n), np.empty(n))
     return r, ipvt, qtf[:n], acnorm
 
 

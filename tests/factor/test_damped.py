@@ -3,12 +3,11 @@
 from functools import cache
 
 import numpy as np
+import parts
 import pytest
 import slow
 from factor_cases import IMPLEMENTATIONS, ill_conditioned, poison
 from factor_contract import EPS, column_norms, rounding
-
-from pyminpack import _minpack
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -33,13 +32,13 @@ class TestDamped:
         ipvt = (rng.permutation(n) + 1).astype(np.int32)
         diag = np.empty(n)
         diag[ipvt - 1] = np.exp(rng.standard_normal(n)) * units
-        damped_size = _minpack.damped_size(n)
-        dense, qtb = poison(_minpack.dense_size(n) - damped_size), poison(n)
+        damped_size = parts.damped_size(n)
+        dense, qtb = poison(parts.dense_size(n) - damped_size), poison(n)
         before = r.copy()
-        _minpack.damped(r, ipvt, par, diag, qtf, dense, qtb, poison(damped_size))
+        parts.damped(r, ipvt, par, diag, qtf, dense, qtb, poison(damped_size))
 
         np.testing.assert_array_equal(r, before)
-        s = np.triu(dense.reshape(-1, _minpack.leading(n))[:n, :n].T)
+        s = np.triu(dense.reshape(-1, parts.leading(n))[:n, :n].T)
         weights = np.sqrt(par) * diag[ipvt - 1]
         norms = column_norms(np.vstack([r, np.diag(weights)]))
         a, b, w = r / norms, s / norms, np.diag(weights / norms)
@@ -64,7 +63,7 @@ class TestLmpar:
         below = np.tril(np.ones((n, n), dtype=bool), -1)
         r = np.asfortranarray(np.where(below, np.nan, r))
         z, *work = (poison(n) for _ in range(4))
-        par, dz_norm = _minpack.lmpar(r, ipvt, diag, qtb, delta, guess, z, *work, dense)
+        par, dz_norm = parts.lmpar(r, ipvt, diag, qtb, delta, guess, z, *work, dense)
         return par, z, dz_norm, bool(np.isnan(r[below]).all())
 
     @staticmethod
@@ -100,7 +99,7 @@ class TestLmpar:
         diag = problem[2]
         delta = fraction * self.solve(problem, 1e300, 0.0, 0)[2]
         expected, expected_z, expected_norm, _ = self.solve(problem, delta, guess, 0)
-        par, z, dz_norm, blocked = self.solve(problem, delta, guess, _minpack.dense_size(n))
+        par, z, dz_norm, blocked = self.solve(problem, delta, guess, parts.dense_size(n))
 
         assert (par == 0.0) == (fraction > 1.0)
         assert blocked == (n >= 48 or par == 0.0)
@@ -117,6 +116,6 @@ class TestLmpar:
         n = 50
         problem, _ = self.problem(n, "plain")
         delta = 0.1 * self.solve(problem, 1e300, 0.0, 0)[2]
-        ndense = _minpack.dense_size(n) - 1 if ndense == "one less" else ndense
+        ndense = parts.dense_size(n) - 1 if ndense == "one less" else ndense
         assert not self.solve(problem, delta, 0.0, ndense)[3]
-        assert self.solve(problem, delta, 0.0, _minpack.dense_size(n))[3]
+        assert self.solve(problem, delta, 0.0, parts.dense_size(n))[3]

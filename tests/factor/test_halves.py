@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 from factor_cases import KINDS, finished, jacobian, poison, residuals, running_factor
 
-from pyminpack import _minpack, leastsq
+from pyminpack import leastsq
 
 # Rows and columns from which a Jacobian is halved: by its size, and by its height.
 SWITCHES = [(1725, 50), (47620, 7), (600, 150), (800, 200)]
@@ -18,20 +19,20 @@ TASKS = Path("/proc/self/task")
 def reduced(j, f, threads):
     """The running factor of all rows, and whether all was finite."""
     m, n = j.shape
-    memory = poison(_minpack.reduction_size(m, n))
-    finite = _minpack.reduce_rows(n, j.ravel(), n, 1, f, memory, threads)
-    return memory[: _minpack.state_size(n)], finite
+    memory = poison(parts.reduction_size(m, n))
+    finite = parts.reduce_rows(n, j.ravel(), n, 1, f, memory, threads)
+    return memory[: parts.state_size(n)], finite
 
 
 @AT_SWITCHES
 def test_where_it_begins(m, n):
     """Protects small Jacobians from threads, and memory: only halves need another factor."""
-    one = _minpack.state_size(n) + _minpack.block_size(n)
-    assert _minpack.factor_in_halves(m, n)
-    assert not _minpack.factor_in_halves(m - 1, n)
-    assert _minpack.reduction_size(m, n) == 2 * one
-    assert _minpack.reduction_size(m - 1, n) == one
-    assert _minpack.reduction_threads(m - 1, n) == 1
+    one = parts.state_size(n) + parts.block_size(n)
+    assert parts.factor_in_halves(m, n)
+    assert not parts.factor_in_halves(m - 1, n)
+    assert parts.reduction_size(m, n) == 2 * one
+    assert parts.reduction_size(m - 1, n) == one
+    assert parts.reduction_threads(m - 1, n) == 1
 
 
 @AT_SWITCHES
@@ -71,7 +72,7 @@ def test_not_finite(row, bad, threads):
 def test_one_thread_where_the_environment_says_so(name, monkeypatch):
     """Protects whoever runs a fit on each processor."""
     monkeypatch.setenv(name, "1")
-    assert _minpack.reduction_threads(100_000, 50) == 1
+    assert parts.reduction_threads(100_000, 50) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
@@ -80,7 +81,7 @@ def test_one_thread_on_one_processor():
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, [min(processors)])
     try:
-        assert _minpack.reduction_threads(100_000, 50) == 1
+        assert parts.reduction_threads(100_000, 50) == 1
     finally:
         os.sched_setaffinity(0, processors)
 

@@ -1,6 +1,7 @@
 """The factor step that the driver chooses by size, and what it takes from Dfun."""
 
 import numpy as np
+import parts
 import pytest
 import slow
 from factor_cases import KINDS, Factors, jacobian, residuals, separated
@@ -43,7 +44,7 @@ def fit(j, f, *, col_deriv=False):
     fjac = infodict["fjac"]
     m, n = len(f), min(j.shape)
     assert fjac.shape == (n, m)
-    if _minpack.factor_by_rows(m, n):
+    if parts.factor_by_rows(m, n):
         np.testing.assert_array_equal(fjac, np.tril(fjac))  # zeros beside R
     r = np.triu(fjac.T[:n])
     # The norms are not shown: those of R's columns.

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import parts
 import slow
 from numpy.typing import NDArray
-
-from pyminpack import _minpack
 
 __all__ = [
     "BLOCK_ROWS",
@@ -32,7 +31,7 @@ __all__ = [
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-BLOCK_ROWS = _minpack.block_size(7) // 8  # rows that are reduced at a time
+BLOCK_ROWS = parts.block_size(7) // 8  # rows that are reduced at a time
 
 # Rows and columns: around every switch, whole and broken panels of 8 and 32 columns.
 SIZES = [
@@ -79,7 +78,7 @@ def in_place(j: Matrix, f: Vector) -> Factors:
     n = j.shape[1]
     r, qtf = np.array(j, order="F"), f.copy()
     ipvt, acnorm = np.full(n, -1, dtype=np.int32), poison(n)
-    _minpack.qrfac(r, qtf, ipvt, acnorm, poison(n), poison(n))
+    parts.qrfac(r, qtf, ipvt, acnorm, poison(n), poison(n))
     return Factors(np.triu(r[:n]), ipvt, qtf[:n], acnorm)
 
 
@@ -87,12 +86,12 @@ def running_factor(j: Matrix, f: Vector, state: Vector | None = None) -> Vector:
     """Rows of J added to a running factor, by default an empty one, from wherever they lie."""
     n = j.shape[1]
     if state is None:
-        state = np.zeros(_minpack.state_size(n))
+        state = np.zeros(parts.state_size(n))
     down, across = (stride // j.itemsize for stride in j.strides)
     reach = (j.shape[0] - 1) * down + (n - 1) * across + 1
     numbers = np.lib.stride_tricks.as_strided(j, (reach,), (j.itemsize,))
-    work = poison(_minpack.block_size(n))
-    finite = _minpack.rows_add(n, numbers, down, across, f, state, work)
+    work = poison(parts.block_size(n))
+    finite = parts.rows_add(n, numbers, down, across, f, state, work)
     assert finite == np.isfinite(j).all()
     return state
 
@@ -100,7 +99,7 @@ def running_factor(j: Matrix, f: Vector, state: Vector | None = None) -> Vector:
 def finished(state: Vector, n: int) -> tuple[Matrix, Vector, Vector]:
     """R, Qᵀ f and the column norms of a running factor, not pivoted yet."""
     r, qtf, acnorm = poison(n, n), poison(n), poison(n)
-    _minpack.rows_finish(state, r, qtf, acnorm)
+    parts.rows_finish(state, r, qtf, acnorm)
     return r, qtf, acnorm
 
 
@@ -115,7 +114,7 @@ def pivoted_by_blocks(state: Vector, n: int) -> Factors:
     """The end of the reduction by rows where n is large."""
     r, qtf, acnorm = finished(state, n)
     ipvt = np.full(n, -1, dtype=np.int32)
-    _minpack.pivot(r, qtf, ipvt, poison(_minpack.pivot_size(n)))
+    parts.pivot(r, qtf, ipvt, poison(parts.pivot_size(n)))
     return Factors(r, ipvt, qtf, acnorm)
 
 

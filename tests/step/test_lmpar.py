@@ -1,10 +1,9 @@
 """lmpar: the Levenberg-Marquardt parameter for a step of about a given length."""
 
 import numpy as np
+import parts
 import pytest
 import slow
-
-from pyminpack import _minpack
 
 EPS = 2.0**-52
 
@@ -32,7 +31,7 @@ class Problem:
         r = np.full((self.n + 1, self.n), np.nan, order="F")
         r[:-1] = np.where(np.triu(np.ones((self.n, self.n))) > 0.0, self.r, np.nan)
         z, *work = (np.full(self.n, np.nan) for _ in range(4))
-        par, dz_norm = _minpack.lmpar(r, self.ipvt, self.diag, self.qtb, delta, par, z, *work)
+        par, dz_norm = parts.lmpar(r, self.ipvt, self.diag, self.qtb, delta, par, z, *work)
         np.testing.assert_array_equal(np.triu(r[:-1]), self.r)
         assert np.isnan(r[-1]).all()
         return par, z, dz_norm

@@ -1,10 +1,9 @@
 """propose: the step, its length, and what the linear model promises of it."""
 
 import numpy as np
+import parts
 import pytest
 import slow
-
-from pyminpack import _minpack
 
 EPS = 2.0**-52
 
@@ -24,7 +23,7 @@ class Model:
         """par, p, pnorm, prered, dirder; all that `propose` is to write is poisoned."""
         r = np.where(np.triu(np.ones((self.n, self.n))) > 0.0, self.r, np.nan)
         p, *work = (np.full(self.n, np.nan) for _ in range(4))
-        par, pnorm, prered, dirder = _minpack.propose(
+        par, pnorm, prered, dirder = parts.propose(
             np.asfortranarray(r), self.ipvt, self.diag, self.qtf, self.fnorm, delta, par, p, *work
         )
         return par, p, pnorm, prered, dirder
@@ -72,7 +71,7 @@ class TestPromises:
         delta = fraction * model.propose(1e300)[2]
         par, p, pnorm, _, _ = model.propose(delta)
         z, *work = (np.full(model.n, np.nan) for _ in range(4))
-        same_par, dz_norm = _minpack.lmpar(
+        same_par, dz_norm = parts.lmpar(
             np.asfortranarray(model.r), model.ipvt, model.diag, model.qtf, delta, 0.0, z, *work
         )
         assert (par, pnorm) == (same_par, dz_norm)

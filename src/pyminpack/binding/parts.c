@@ -1,0 +1,34 @@
+#include "parts.h"
+
+#include <stdint.h>
+
+/* The routines that the solver is made of. Only their addresses are taken: their arguments are told in Fortran,
+ * in minpack.h and beside it, and by those who call. */
+#define FOR_EACH_PART(PART)                                                                        \
+    PART(pyminpack_qrfac) PART(pyminpack_qrsolv) PART(pyminpack_lmpar) PART(pyminpack_propose)     \
+    PART(pyminpack_judge) PART(pyminpack_dense_size) PART(pyminpack_damped_size)                   \
+    PART(pyminpack_leading) PART(pyminpack_damped) PART(pyminpack_state_size)                      \
+    PART(pyminpack_block_size) PART(pyminpack_pivot_size) PART(pyminpack_rows_add)                 \
+    PART(pyminpack_rows_merge) PART(pyminpack_rows_finish) PART(pyminpack_pivot)                   \
+    PART(lm_factor_in_place) PART(lm_factor_by_rows) PART(lm_factor_in_halves)                     \
+    PART(lm_factor_threads) PART(lm_reduction_size) PART(lm_factor_reduce)
+
+#define DECLARE(name) void name(void);
+FOR_EACH_PART(DECLARE)
+
+PyObject *
+pyminpack_parts(PyObject *module, PyObject *none)
+{
+    PyObject *addresses = PyDict_New();
+    (void)module, (void)none;
+#define ADD(name)                                                                                  \
+    if (addresses != NULL) {                                                                       \
+        PyObject *address = PyLong_FromSize_t((size_t)(uintptr_t)name);                            \
+        if (address == NULL || PyDict_SetItemString(addresses, #name, address) < 0) {              \
+            Py_CLEAR(addresses);                                                                   \
+        }                                                                                          \
+        Py_XDECREF(address);                                                                       \
+    }
+    FOR_EACH_PART(ADD)
+    return addresses;
+}
