@@ -3,7 +3,7 @@
 Usage: python readme.py FIGURES.json README.md...
 
 A table stands between ``<!-- figures: NAME... -->`` and ``<!-- figures: end -->``, the names being
-those of benchmarks in FIGURES.json.
+those of benchmarks in FIGURES.json; ``NAME:TEXT`` has the rows whose first column begins with TEXT.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ BLOCK = re.compile(r"(<!-- figures: (?!end)(.*?) -->\n).*?(<!-- figures: end -->
 
 def tables(figures: dict[str, Any], names: list[str]) -> str:
     """The tables of these benchmarks, each under what it shows."""
-    parts = [figures[name] for name in names]
-    return "\n".join(f"{part['what']}:\n\n{table(part['rows'])}\n" for part in parts)
+    parts = []
+    for name, _, first in (name.partition(":") for name in names):
+        rows = [row for row in figures[name]["rows"] if row["case"].startswith(first)]
+        parts.append(f"{figures[name]['what']}:\n\n{table(rows)}\n")
+    return "\n".join(parts)
 
 
 def with_tables(readme: str, figures: dict[str, Any]) -> str:
