@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from ._adaptive import LONG, LONG_EPS, NO_DERIVATIVE, Adaptive
 from ._arguments import _as_floats, as_real
+from ._covariance import norm
 from ._leastsq import leastsq
 from ._messages import message
-from ._minpack import covar, doubt, enorm
+from ._minpack import covar, doubt
 
 if TYPE_CHECKING:
     from ._types import Ier, InfoDict
@@ -133,7 +134,7 @@ def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float
         return NOISE if outcome.converged else NO_DOUBT
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
-        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, enorm(fvec), scale,
+        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, norm(fvec), scale,
         step if method in ("2-point", "3-point") else 0.0, error,
     )  # fmt: skip
 
@@ -274,7 +275,7 @@ def _is_no_higher(better: FullOutput, outcome: FullOutput, scale: float) -> bool
     """Whether the sum of squares is as low, but for rounding errors; or that of a failed fit."""
     if not outcome.converged:
         return True
-    ours, others = (enorm(fit.infodict["fvec"]) for fit in (better, outcome))
+    ours, others = (norm(fit.infodict["fvec"]) for fit in (better, outcome))
     return bool(ours <= others * (1 + 1e-6) + 100 * EPS * scale)
 
 

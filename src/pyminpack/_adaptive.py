@@ -105,12 +105,29 @@ class Adaptive(ThreePoint):
         self.coarse = np.zeros(0, dtype=bool)
         self._steps = self._best = np.zeros(0)  # of the pair that was best, and its error
 
+    @classmethod
+    def of_steps(
+        cls,
+        steps: FloatArray,
+        func: Callable[..., Any],
+        epsfcn: float | None,
+        lower: FloatArray | None,
+        upper: FloatArray | None,
+    ) -> Adaptive:
+        """Make one that has its steps, positive ones of each parameter, and seeks no others."""
+        one = cls(func, epsfcn, lower, upper)
+        one.errors, one._steps, one._best = np.zeros(steps.size), steps, np.full(steps.size, np.inf)
+        one.coarse = np.zeros(steps.size, dtype=bool)
+        return one
+
     def __call__(self, x: FloatArray, *args: Any) -> FloatArray:
         """Return the Jacobian at `x`, shape (N, M)."""
         if self.errors.size != x.size:
             self.errors, self._steps, self._best = np.zeros((3, x.size))
             self.coarse = np.zeros(x.size, dtype=bool)
         with np.errstate(all="ignore"):  # a step that is too long is for us to notice
+            if self.m < 0 and self._steps.any():
+                self._evaluate(x, 0, x[0], args)
             return super().__call__(x, *args)
 
     def _call(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> Any:
@@ -122,6 +139,11 @@ class Adaptive(ThreePoint):
         residuals = np.array(self._call(x, j, value, args), dtype=LONG).ravel()
         self.m = residuals.size
         return residuals
+
+    def steps(self, x: FloatArray) -> FloatArray:
+        """Return the steps that have been found good at `x`; where none was sought, the usual."""
+        usual = self.eps ** (1 / 3) * np.where(x == 0.0, 1.0, np.abs(x))
+        return np.where(self._steps > 0.0, self._steps, usual)
 
     def _column(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> FloatArray | None:
         step = self._steps[j]

@@ -38,6 +38,8 @@ def curve(fit: Fitted, x: Any, popt: FloatArray | None = None) -> FloatArray:
 
 def band(fit: Fitted, x: Any) -> FloatArray:
     """Return the standard error of f at `x`, in the shape of what f returns there."""
+    if x is None and fit.ydata is None:
+        raise ValueError("This fit in chunks keeps no data; want x, where the band is wanted.")
     if isinstance(x, list | tuple | float | int) or is_array(x) or is_column(x):
         x = as_data("x", x)
     values = curve(fit, x)

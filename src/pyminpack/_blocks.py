@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -210,12 +211,18 @@ class BlockResiduals:
     """
 
     def __init__(
-        self, problem: Problem, x: FloatArray, blocks: Iterable[Any], size: int, norm: float
+        self, problem: Problem | None, x: FloatArray, blocks: Iterable[Any], size: int, norm: float
     ) -> None:
         self._problem, self._x, self._blocks = problem, x, blocks
         self.size, self.norm = size, norm
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave func and blocks behind."""
+        return BlockResiduals, (None, self._x, (), self.size, self.norm)
+
     def __iter__(self) -> Iterator[FloatArray]:
+        if self._problem is None:
+            raise ValueError("These residuals come from a pickle, which holds their norm alone.")
         for block in self._blocks:
             yield as_residuals(self._problem.func(self._x.copy(), block, *self._problem.args), -1)
 
@@ -278,7 +285,8 @@ def solve_blocks(
         x0, ftol=ftol, xtol=xtol, gtol=gtol, maxfev=min(limit, 2**63 - 1),
         factor=factor if proper else math.nan, diag=diag, bounds=limits,
     )  # fmt: skip
-    with Crew(workers, executor) as crew:
+    # A crew that has come is at work for others, too: it is not ours to end.
+    with nullcontext(executor) if isinstance(executor, Crew) else Crew(workers, executor) as crew:
         run = _Run(problem, source, crew, fit, epsfcn, trials_only)
         if checkpoint is not None:
             run.store = Checkpoint(

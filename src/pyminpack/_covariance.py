@@ -11,13 +11,18 @@ import numpy.typing as npt
 
 from ._minpack import enorm
 
-__all__ = ["beyond_range", "covariance"]
+__all__ = ["beyond_range", "covariance", "norm"]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Factors between which products of two neither over- nor underflow.
 SMALL, LARGE = 1e-150, 1e150
 TINY = float(np.finfo(np.float64).tiny)
+
+
+def norm(fvec: Any) -> float:
+    """Return the Euclidean norm of residuals; those of a fit in blocks know theirs."""
+    return enorm(fvec) if isinstance(fvec, np.ndarray) else float(fvec.norm)
 
 
 def covariance(
@@ -52,7 +57,7 @@ def covariance(
     fvec = infodict["fvec"]
     if cov_x is None or (fvec.size <= free and not absolute_sigma):
         return np.full((popt.size, popt.size), np.inf), None
-    deviation = 1.0 if absolute_sigma else enorm(fvec) / math.sqrt(fvec.size - free)
+    deviation = 1.0 if absolute_sigma else norm(fvec) / math.sqrt(fvec.size - free)
     variances = cov_x.diagonal().tolist()
     if SMALL < min(variances) and max(variances) < LARGE:
         if deviation == 0 or SMALL < deviation * deviation < LARGE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -13,7 +12,8 @@ import numpy.typing as npt
 from . import _fit_data, _parameters, _result, _scipy_options
 from ._accuracy import FullOutput, assess, reason_to_doubt
 from ._adaptive import Adaptive
-from ._arguments import _as_floats, _describe, layout_advice, residual_eps
+from ._arguments import _as_floats, _describe, residual_eps
+from ._compare import Weights, as_arrays, compared, jacobian_of, residuals_of, weighted
 from ._covariance import beyond_range, covariance
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
-Weights = float | FloatArray | None
 
 #: SciPy's names of solvers.
 SOLVERS = ("lm", *_scipy_options.METHODS)
@@ -136,7 +135,8 @@ def curve_fit(
         Or of SciPy's `least_squares`: ``x_scale``, sizes of the parameters (1/``diag``) or 'jac';
         ``diff_step``, one relative step of the differences; None for a tolerance, to go on as far
         as the machine's precision; ``loss='linear'``; those that cannot matter here. With the rules
-        of `least_squares`, ``maxfev`` is 100*N by default.
+        of `least_squares`, ``maxfev`` is 100*N by default. Or ``chunk``, with ``workers``,
+        ``executor`` and ``checkpoint`` as for `leastsq`: see Notes.
 
     Returns
     -------
@@ -193,6 +193,12 @@ def curve_fit(
     does not, so that models in float32 can be fitted too; `ydata` of whatever precision becomes
     float64.
 
+    Data that are larger than memory are fitted in chunks: `ydata` of more than 65536 numbers in a
+    `numpy.memmap`, or of Dask, whose workers then do the work; or any, with ``chunk=rows``. `f` is
+    called with the `xdata` of a chunk, and each of its values must depend on its own `xdata` alone.
+    `xdata` are arrays of shape (..., M), or tables or dicts of such columns; `sigma` is no matrix.
+    The result keeps no data.
+
     Examples
     --------
     >>> import numpy as np
@@ -213,14 +219,18 @@ def curve_fit(
     >>> np.round(np.sqrt(np.diag(pcov)), 3)
     array([0.047, 0.015])
     """
+    if _fit_data.is_cut(xdata, ydata, kwargs):
+        from ._chunked_fit import fit_chunks
+
+        return fit_chunks(
+            f, xdata, ydata, p0, sigma, absolute_sigma, check_finite,
+            None if bounds is UNBOUNDED else bounds, method, jac, bool(full_output), nan_policy,
+            kwargs,
+        )  # fmt: skip
     _check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
     p0, limits = _parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
-    if limits is not None and method == "lm":
-        raise ValueError(
-            "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
-            "solver is the same."
-        )
+    _require_no_bounds(method, limits)
     n, m = p0.size, ydata.size
     like_least_squares = limits is not None or method in _scipy_options.METHODS
     if n > m != 1 and not like_least_squares:
@@ -233,19 +243,19 @@ def curve_fit(
     given, col_deriv = f, bool(kwargs.get("col_deriv", False))
     before = _fit_data.snapshot(xdata)
     first = _at_start(f, xdata, p0, before)
-    ydata = _compared(ydata, first)
+    ydata = compared(ydata, first)
     weights = None if sigma is None else _fit_data.weights(sigma, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
     if type(first) is not np.ndarray and hasattr(first, "to_numpy"):
-        f, first = _as_arrays(f), _as_floats(first, "f returned")
+        f, first = as_arrays(f), _as_floats(first, "f returned")
     correlated = _fit_data.correlated(weights, ydata)
-    residuals = _residuals(f, xdata, ydata, weights, correlated, first)
+    residuals = residuals_of(f, xdata, ydata, weights, correlated, first)
     m = ydata.size
     missing = max(0, n - m) if like_least_squares else 0
     if callable(jac):
         want = n, m
-        kwargs["Dfun"] = _jacobian(jac, xdata, weights, correlated, want, col_deriv)
+        kwargs["Dfun"] = jacobian_of(jac, xdata, weights, correlated, want, col_deriv)
         kwargs["col_deriv"] = True
     elif jac not in (None, "2-point", "adaptive"):
         kwargs["Dfun"] = jac
@@ -328,6 +338,14 @@ def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
         _scipy_options.check(options)
 
 
+def _require_no_bounds(method: Any, limits: Any) -> None:
+    if limits is not None and method == "lm":
+        raise ValueError(
+            "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
+            "solver is the same."
+        )
+
+
 def _at_start(f: Callable[..., Any], xdata: Any, p0: FloatArray, before: bytes | None) -> Any:
     """Call `f` for the first time, which tells most of what may be wrong with it."""
     try:
@@ -338,101 +356,6 @@ def _at_start(f: Callable[..., Any], xdata: Any, p0: FloatArray, before: bytes |
         raise
     finally:
         _fit_data.check_kept(xdata, before)
-
-
-def _compared(ydata: FloatArray, value: Any) -> FloatArray:
-    """Return `ydata`, a scalar in the shape of what `f` returned; raise where the two do not fit.
-
-    A model that returns one number is a constant, and stands for all data.
-    """
-    if type(value) is not np.ndarray or value.dtype != np.float64:
-        value = _as_floats(value, "f returned")
-    shape = value.shape
-    if shape == ydata.shape:
-        return ydata
-    size = math.prod(shape)
-    if ydata.size == 1:
-        return np.full(shape, ydata) if size > 1 else ydata
-    if size == 1 or (size == ydata.size and _is_row(shape) and _is_row(ydata.shape)):
-        return ydata
-    advice = ""
-    if shape == ydata.shape[1:]:
-        advice = (
-            " A fit has one set of parameters: for one to each row of ydata, call curve_fit for "
-            "each, [curve_fit(f, xdata, y) for y in ydata]."
-        )
-    raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
-
-
-def _is_row(shape: tuple[int, ...]) -> bool:
-    return math.prod(shape[:-1]) == 1
-
-
-def _as_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `f` return arrays in place of pandas' Series."""
-
-    def arrays(*args: Any) -> FloatArray:
-        return _as_floats(f(*args), "f returned")
-
-    return arrays
-
-
-def _residuals(
-    f: Callable[..., Any],
-    xdata: Any,
-    ydata: FloatArray,
-    weights: Weights,
-    correlated: bool,
-    first: Any,
-) -> Callable[[FloatArray], Any]:
-    """Make the function to minimise; `first` is what `f` returned at the start."""
-
-    def residuals(p: FloatArray) -> Any:
-        nonlocal first
-        if first is None:
-            difference = f(xdata, *p) - ydata
-        else:
-            difference, first = first - ydata, None
-        return difference if weights is None else _weighted(difference, weights, correlated)
-
-    return residuals
-
-
-def _weighted(values: Any, weights: Weights, correlated: bool) -> Any:
-    if weights is None:
-        return values
-    return weights @ np.ravel(values) if correlated else weights * values
-
-
-def _jacobian(
-    jac: Callable[..., Any],
-    xdata: Any,
-    weights: Weights,
-    correlated: bool,
-    want: tuple[int, int],
-    col_deriv: bool,
-) -> Callable[[FloatArray], FloatArray]:
-    """Make the weighted Jacobian, of shape (N, M)."""
-    n, m = want
-    if isinstance(weights, np.ndarray) and not correlated:
-        weights = weights.ravel()
-
-    def jacobian(p: FloatArray) -> FloatArray:
-        value = _as_floats(jac(xdata, *p), "jac returned")
-        rows = value if col_deriv else value.T
-        if n == 1 and rows.shape == (m,):
-            rows = rows.reshape(want)
-        if rows.shape != want:
-            layout = f"{want} = (N, M), as col_deriv is true" if col_deriv else f"{(m, n)} = (M, N)"
-            raise TypeError(
-                f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
-                f"N = {n} parameters.{layout_advice(value.shape, want, col_deriv)}"
-            )
-        if weights is None:
-            return rows
-        return rows @ weights.T if correlated else rows * weights  # type: ignore[union-attr]
-
-    return jacobian
 
 
 def _with_zeros(
@@ -458,7 +381,7 @@ def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> 
 
     Those of the residuals themselves where the data are zeros, and the model compares.
     """
-    data = _weighted(ydata, weights, correlated).ravel()
+    data = weighted(ydata, weights, correlated).ravel()
     return enorm(data) or enorm(fvec) or 1.0
 
 
@@ -469,7 +392,7 @@ def _model(
 
     def model(p: FloatArray) -> Any:
         values, _ = np.broadcast_arrays(f(xdata, *p), ydata)
-        return np.ravel(_weighted(values, weights, correlated))
+        return np.ravel(weighted(values, weights, correlated))
 
     return model
 

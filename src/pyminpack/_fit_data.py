@@ -16,9 +16,13 @@ __all__ = [
     "all_finite",
     "as_data",
     "check_kept",
+    "check_policy",
     "correlated",
+    "is_cut",
     "nonfinite",
     "prepare",
+    "require_finite",
+    "require_some",
     "snapshot",
     "weights",
 ]
@@ -26,7 +30,30 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 
 RECTANGULAR = "real numbers, in arrays of one shape; others go to f in a dict, as they are"
+CUT = 2**16  # data in a file from which on they are cut
 SMALL = 64  # order up to which LAPACK inverts a triangle as fast as recursion does
+
+
+def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
+    """Whether to fit the data in chunks: mapped from a file, Dask's, or because `chunk` says so.
+
+    Removes what `options` hold of it where they are not.
+    """
+    if options.get("chunk") is not None:
+        return True
+    if type(ydata) is not np.ndarray or type(xdata) is not np.ndarray:
+        if isinstance(ydata, np.memmap) and ydata.ndim == 1 and ydata.size > CUT:
+            return True
+        if any(hasattr(type(data), "__dask_graph__") for data in (xdata, ydata)):
+            return True
+    if options:
+        options.pop("chunk", None)
+        for name in ("executor", "checkpoint"):
+            if options.pop(name, None) is not None:
+                raise TypeError(
+                    f"{name} is for data in chunks; want chunk, too: how many are in each."
+                )
+    return False
 
 
 def prepare(
@@ -42,25 +69,42 @@ def prepare(
     sigma : object
         What came, less what was left out.
     """
-    if nan_policy not in (None, "raise", "omit"):
-        if isinstance(nan_policy, str) and nan_policy == "propagate":
-            raise ValueError("`nan_policy='propagate'` is not supported by this function.")
-        raise ValueError(
-            f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {_describe(nan_policy)}."
-        )
+    check_policy(nan_policy)
     y = as_data("ydata", ydata)
     if y.size == 0:
         raise ValueError("ydata must not be empty.")
     if isinstance(xdata, list | tuple) or is_array(xdata) or is_column(xdata):
         xdata = as_data("xdata", xdata)
     if nan_policy is None if check_finite is None else check_finite:
-        for name, array in (("xdata", xdata), ("ydata", y)):
-            if is_array(array) and not all_finite(array):
-                bad = nonfinite(name, array)
-                raise ValueError(f"{name} must not contain infs or NaNs: {bad}.")
+        require_finite(xdata, y)
     elif nan_policy is not None:
-        return apply_policy(nan_policy, xdata, y, sigma, as_data)
+        xdata, y, sigma = apply_policy(nan_policy, xdata, y, sigma, as_data)
+        require_some(y.size)
     return xdata, y, sigma
+
+
+def check_policy(nan_policy: Any) -> None:
+    """Raise where it is none."""
+    if nan_policy not in (None, "raise", "omit"):
+        if isinstance(nan_policy, str) and nan_policy == "propagate":
+            raise ValueError("`nan_policy='propagate'` is not supported by this function.")
+        raise ValueError(
+            f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {_describe(nan_policy)}."
+        )
+
+
+def require_finite(xdata: Any, ydata: FloatArray) -> None:
+    """Raise where an array holds what is not finite."""
+    for name, array in (("xdata", xdata), ("ydata", ydata)):
+        if is_array(array) and not all_finite(array):
+            bad = nonfinite(name, array)
+            raise ValueError(f"{name} must not contain infs or NaNs: {bad}.")
+
+
+def require_some(left: int) -> None:
+    """Raise where nothing is left of the data."""
+    if left == 0:
+        raise TypeError("nan_policy='omit' leaves a number of data points=0: each has a NaN.")
 
 
 def as_data(name: str, value: Any) -> FloatArray:

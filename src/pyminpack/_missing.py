@@ -102,8 +102,6 @@ def apply_policy(
             missing |= bad.diagonal()
         elif bad.shape[-1:] == y.shape:
             missing |= bad.any(axis=tuple(range(bad.ndim - 1)))
-    if missing.all():
-        raise TypeError("nan_policy='omit' leaves a number of data points=0: each has a NaN.")
     keep = ~missing
     if sigma is not None:
         sigma = _of_observations(sigma, keep)

@@ -27,6 +27,8 @@ def plot(result: _Result, figure: Figure | SubFigure | None) -> tuple[Axes, Axes
     """Draw into `figure`, or into a new one of pyplot's."""
     fit = result._fitted
     x = fit.xdata
+    if fit.ydata is None:
+        raise ValueError("This fit in chunks keeps no data: there is nothing to plot.")
     if not (type(x) is np.ndarray and x.shape == fit.ydata.shape and x.ndim == 1):
         came = f"shape {x.shape}" if type(x) is np.ndarray else f"a {type(x).__name__}"
         raise ValueError(

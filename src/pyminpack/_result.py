@@ -101,7 +101,7 @@ class _Result:
         """Sum of the squared residuals, each divided by its `sigma` where there is one."""
         fvec = self._fitted.fvec
         with np.errstate(over="ignore"):
-            return float(fvec @ fvec)
+            return float(fvec @ fvec if isinstance(fvec, np.ndarray) else np.square(fvec.norm))
 
     @property
     def redchi(self) -> float:

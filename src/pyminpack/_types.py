@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ._watch import Iteration
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ._blocks import BlockResiduals
 
 __all__ = [
@@ -97,7 +99,10 @@ class Options(TypedDict, total=False):
     x_scale: npt.ArrayLike | None
     diff_step: npt.ArrayLike | None
     loss: Literal["linear"]
-    workers: Literal[1] | None
+    workers: int | None
+    chunk: int | None
+    executor: Executor | None
+    checkpoint: StrPath | None
     f_scale: float
     tr_solver: Any
     tr_options: Any

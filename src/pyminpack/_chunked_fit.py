@@ -1,0 +1,274 @@
+"""`curve_fit` of data in chunks: mapped from a file, Dask's, or cut as the user says."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _fit_data, _parameters, _result, _scipy_options
+from ._accuracy import (
+    EXACT,
+    FAR,
+    NO_DOUBT,
+    SAME,
+    TRUNCATION,
+    UNFINISHED,
+    Accuracy,
+    FullOutput,
+    _accuracy,
+    _fit,
+    _is_no_higher,
+    quiet,
+    reason_to_doubt,
+)  # fmt: skip
+from ._arguments import _as_floats, as_integer, residual_eps
+from ._blocks import join
+from ._chunks import Chunk, Chunks, Model
+from ._covariance import beyond_range, covariance, norm
+from ._crew import Crew
+from ._curve_fit import _at_start, _check_call, _require_no_bounds, _warn
+from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
+from ._leastsq import leastsq
+from ._minpack import enorm
+from ._stepped import SteppedDifferences, sought_steps
+
+__all__ = ["fit_chunks"]
+
+FloatArray = npt.NDArray[np.float64]
+
+EPS = 2.0**-52
+#: Observations that a model is asked for where it is to be found out what is wrong with a fit.
+SAMPLE = 10_000
+#: Of a chunk that nobody has chosen: numbers of its Jacobian, so that this and what the model makes
+#: on its way fit into a cache; and rows, so that Python's calls are lost among them.
+CHUNK_NUMBERS, LEAST_ROWS = 2**18, 2**13
+#: Relative difference between what f returns for data in one piece and in two: rounding.
+ROUNDING = 1e-9
+
+
+def fit_chunks(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: Any,
+    p0: Any,
+    sigma: Any,
+    absolute_sigma: bool,
+    check_finite: bool | None,
+    bounds: Any,
+    method: Any,
+    jac: Any,
+    full_output: bool,
+    nan_policy: str | None,
+    options: dict[str, Any],
+) -> _result.CurveFitResult | _result.FullCurveFitResult:
+    """Fit, with the arguments of `curve_fit`; `bounds` None for none."""
+    chunk = options.pop("chunk", None)
+    workers, executor = options.pop("workers", 1) or 1, options.pop("executor", None)
+    checkpoint = options.pop("checkpoint", None)
+    _check_call(f, method, jac, options)
+    _fit_data.check_policy(nan_policy)
+    p0, limits = _parameters.start(f, p0, bounds)
+    _require_no_bounds(method, limits)
+    n = p0.size
+    like_least_squares = limits is not None or method in _scipy_options.METHODS
+    options = _scipy_options.translate(options, n, jac, like_least_squares)
+    col_deriv = bool(options.pop("col_deriv", False))
+    finite = nan_policy is None if check_finite is None else bool(check_finite)
+    model = Model(f, jac if callable(jac) else None, col_deriv, nan_policy, finite)
+    data, crew = _data(xdata, ydata, sigma, chunk, n, workers, executor)
+    with crew:
+        total = crew.reduce(model.survey, partial(join, n), data, array("q"))
+        _fit_data.require_some(total.rows)
+        if n > total.rows:
+            raise TypeError(
+                f"The number of func parameters={n} must not exceed the number of data points="
+                f"{total.rows}."
+            )
+        sample = _Sample(model, data, total.rows)
+        scale = total.norm or enorm(sample(p0)) or 1.0
+        eps = _first_look(f, model, p0, data.first())
+        if options.get("epsfcn") is None and eps > EPS:
+            options["epsfcn"] = eps
+        if callable(jac):
+            options.update(Dfun=model.jacobian, col_deriv=True)
+        elif jac == "adaptive":
+            sought = sought_steps(sample, p0, options.get("epsfcn"), limits, scale)
+            options["Dfun"] = SteppedDifferences(
+                model.residuals, sought.steps(p0), options.get("epsfcn"), limits
+            )
+        elif jac is not None:
+            options["Dfun"] = jac
+        if limits is not None:
+            options["bounds"] = limits
+        options.update(blocks=data, executor=crew)
+        by = "given" if callable(jac) else jac or "2-point"
+        found: Any = leastsq(
+            model.residuals, p0, full_output=True, checkpoint=checkpoint, **options
+        )
+        outcome = FullOutput(*found)
+        stopped = outcome.ier == 10
+        accuracy = None
+        if not stopped:
+            outcome, accuracy = _assessed(model.residuals, sample, p0, outcome, scale, by, options)
+    if not (outcome.converged or stopped):
+        raise RuntimeError(f"Optimal parameters not found: {outcome.mesg}")
+    popt, cov_x, infodict, mesg, ier = outcome
+    if accuracy is not None and not accuracy.determined:
+        cov_x = None
+    free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
+    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma)
+    names = _parameters.positional(f)[1 : n + 1]
+    texts = []
+    if stopped:
+        texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
+    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
+        lower, upper = (None, None) if limits is None else limits
+        texts = causes(
+            Fit(
+                sample, p0, popt, infodict["fjac"], infodict["ipvt"], infodict["qtf"],
+                np.array([norm(infodict["fvec"])]), scale, accuracy, jac,
+                names if len(names) == n else (), lower, upper,
+            )
+        )  # fmt: skip
+    if cov_x is not None and total.rows <= free and not absolute_sigma:
+        texts.append(no_degrees_of_freedom(total.rows, free))
+    if errors is not None:
+        texts += beyond_range(errors, pcov, names)
+    warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
+    state = (
+        popt, pcov, f, jac if callable(jac) else None, col_deriv, None, None,
+        None if sigma is None else 1.0, infodict["fvec"], free, limits, infodict["nfev"], ier, mesg,
+        warned,
+    )  # fmt: skip
+    return _result.make(state, infodict if full_output else None)
+
+
+def _data(
+    xdata: Any, ydata: Any, sigma: Any, rows: Any, n: int, workers: Any, executor: Any
+) -> tuple[Any, Crew]:
+    """Return the data in chunks, and who works on them."""
+    if rows is not None:
+        rows = as_integer("chunk", rows)
+        if rows < 1:
+            raise ValueError(f"chunk is {rows}; want a positive number of data.")
+    rows = rows or max(LEAST_ROWS, CHUNK_NUMBERS // (n + 1))
+    return Chunks(xdata, ydata, sigma, rows), Crew(workers, executor)
+
+
+def _first_look(f: Callable[..., Any], model: Model, p0: FloatArray, chunk: Chunk) -> float:
+    """Call `f` for the first time, which tells most of what may be wrong: the eps of its dtype.
+
+    A model whose values depend on more than their own x is none that can be asked for chunks.
+    """
+    x, y, _ = model.numbers(chunk)
+    if y.size == 0:
+        return EPS
+    value = _at_start(f, x, p0, _fit_data.snapshot(x))
+    model.residuals(p0, chunk)  # which raises where the value does not fit ydata
+    eps, whole = residual_eps(value), _as_floats(value, "f returned")
+    if whole.shape != y.shape or len(chunk.y) != y.size or y.size < 2:
+        return eps
+    pieces = Chunks(chunk.x, chunk.y, chunk.sigma, -(-y.size // 2))
+    joined = np.concatenate([np.ravel(f(model.numbers(piece)[0], *p0)) for piece in pieces])
+    with np.errstate(all="ignore"):
+        change = np.abs(joined - whole) if joined.shape == whole.shape else np.full(1, np.inf)
+        other = np.flatnonzero(change > max(ROUNDING, 100.0 * eps) * np.nanmax(np.abs(whole)))
+    if other.size:
+        raise ValueError(
+            f"f returns other values for the first {y.size} data in one piece than in two (at "
+            f"{other[0]}): a model of which a value depends on the x of others cannot be fitted in "
+            "chunks. Pass arrays, and no chunk, to fit the data whole."
+        )
+    return eps
+
+
+def _assessed(
+    residuals: Callable[..., Any],
+    sample: Callable[[FloatArray], FloatArray],
+    p0: FloatArray,
+    outcome: FullOutput,
+    scale: float,
+    by: str,
+    options: dict[str, Any],
+) -> tuple[FullOutput, Accuracy | None]:
+    """Return the outcome, of a better fit where the standard errors need one, and what J is worth.
+
+    As `_accuracy.assess` does it, but that the steps of better differences are sought on a sample.
+    """
+    limits, epsfcn = options.get("bounds"), options.get("epsfcn")
+    eps = max(epsfcn or EPS, EPS)
+    reason = reason_to_doubt(outcome, scale, by, eps)
+    wanted = max(float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
+    if reason == UNFINISHED and (not outcome.converged or wanted > FAR):
+        reason = NO_DOUBT
+    if reason == TRUNCATION and by == "2-point" and outcome.converged:
+        if _is_straight(sample, outcome.x, math.sqrt(eps), limits):
+            reason = NO_DOUBT
+    if not reason and by != "adaptive":
+        return outcome, None
+    again = {**options, "xtol": EPS}
+    errors, coarse = np.full(p0.size, EXACT), np.zeros(p0.size, dtype=bool)
+    if by in ("2-point", "3-point"):
+        better = outcome
+        for start in [outcome.x] if outcome.converged else [p0, None]:
+            x = better.x if start is None else start
+            sought = sought_steps(sample, x, epsfcn, limits, scale)
+            again["Dfun"] = SteppedDifferences(residuals, sought.steps(x), epsfcn, limits)
+            better = _added(_fit(residuals, x, again), better)
+        better.infodict.pop("njev", None)
+    elif reason == UNFINISHED:
+        better = _added(_fit(residuals, outcome.x, again), outcome)
+    else:
+        better = outcome
+    if not (better.converged and _is_no_higher(better, outcome, scale)):
+        return (outcome if outcome.converged else better), None
+    if by not in ("given", "cs"):
+        sought = sought_steps(sample, better.x, epsfcn, limits, scale)
+        errors, coarse = sought.errors, sought.coarse
+    return better, _accuracy(better, errors, coarse, limits)
+
+
+def _added(fit: FullOutput, before: FullOutput) -> FullOutput:
+    """Add the calls of the fit before it."""
+    fit.infodict["nfev"] += before.infodict["nfev"]
+    return fit
+
+
+def _is_straight(
+    sample: Callable[[FloatArray], FloatArray], x: FloatArray, step: float, limits: Any
+) -> bool:
+    """Whether forward and backward differences say the same of how the parameters work together."""
+    here, probe = sample(x), quiet(sample)
+    columns = np.empty((2, x.size, here.size))
+    for j, side in np.ndindex(x.size, 2):
+        moved = x.copy()
+        moved[j] += (1 - 2 * side) * step * (abs(x[j]) or 1.0)
+        if limits is not None:
+            moved[j] = min(max(moved[j], limits[0][j]), limits[1][j])
+        if moved[j] == x[j]:
+            return False
+        columns[side, j] = (probe(moved) - here) / (moved[j] - x[j])
+    with np.errstate(all="ignore"):  # a column of zeros is not the same
+        forward, backward = columns / np.linalg.norm(columns, axis=2, keepdims=True)
+        change = forward @ forward.T - backward @ backward.T
+    return bool(np.max(np.abs(change)) <= SAME)
+
+
+class _Sample:
+    """The residuals of some observations from all over the data, of the size of all together."""
+
+    def __init__(self, model: Model, data: Any, rows: int) -> None:
+        self._model, self._data, self._rows = model, data, rows
+        self._chunk: Chunk | None = None  # not read before it is needed
+
+    def __call__(self, p: FloatArray) -> FloatArray:
+        if self._chunk is None:
+            self._chunk = self._data.sample(SAMPLE)
+        values = self._model.residuals(p, self._chunk)
+        return values * math.sqrt(self._rows / max(values.size, 1))

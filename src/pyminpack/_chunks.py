@@ -1,0 +1,196 @@
+"""Data in chunks, each converted and checked by itself, and a model that is asked for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _fit_data
+from ._arguments import _as_floats, _describe
+from ._blocks import Part
+from ._compare import compared, jacobian_of
+from ._crew import add_note
+from ._minpack import enorm
+from ._missing import apply_policy, is_array, is_column
+
+__all__ = ["Chunk", "Chunks", "Model"]
+
+FloatArray = npt.NDArray[np.float64]
+Numbers = tuple[Any, FloatArray, float | FloatArray | None]
+
+EPS = 2.0**-52
+
+
+class Chunk:
+    """Some observations, as they came; and, once somebody has asked, as numbers.
+
+    Parameters
+    ----------
+    start : int
+        The number of the first of them; -1: unknown.
+    x, y, sigma : object
+        `sigma` is None, a number, or as long as `y`.
+    """
+
+    __slots__ = ("numbers", "sigma", "start", "x", "y")
+
+    def __init__(self, start: int, x: Any, y: Any, sigma: Any) -> None:
+        self.start, self.x, self.y, self.sigma = start, x, y, sigma
+        self.numbers: Numbers | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Chunk, (self.start, self.x, self.y, self.sigma)
+
+
+class Chunks:
+    """Data that are cut along their last axis as they are gone through.
+
+    Parameters
+    ----------
+    xdata, ydata, sigma : object
+        As for `curve_fit`; `ydata` of shape (M,), `sigma` one number or as many.
+    rows : int
+        Of a chunk.
+    """
+
+    def __init__(self, xdata: Any, ydata: Any, sigma: Any, rows: int) -> None:
+        if isinstance(ydata, list | tuple):
+            ydata = _fit_data.as_data("ydata", ydata)
+        if isinstance(xdata, list | tuple):
+            xdata = _fit_data.as_data("xdata", xdata)
+        if isinstance(sigma, list | tuple):
+            sigma = _fit_data.as_data("sigma", sigma)
+        if np.ndim(ydata) != 1:
+            raise ValueError(f"ydata have the shape {np.shape(ydata)}; in chunks, want (M,).")
+        self.size, self._rows = len(ydata), rows
+        if np.ndim(sigma) and np.shape(sigma) != (self.size,):
+            raise ValueError(
+                f"sigma has the shape {np.shape(sigma)}; in chunks, want a number, or one for each "
+                f"of the {self.size} data."
+            )
+        _require_rows("xdata", xdata, self.size)
+        self._xdata, self._ydata, self._sigma = xdata, ydata, sigma
+
+    def __len__(self) -> int:
+        return -(-self.size // self._rows)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for start in range(0, self.size, self._rows):
+            yield self._cut(slice(start, start + self._rows))
+
+    def first(self) -> Chunk:
+        """Return the first of them."""
+        return self._cut(slice(self._rows))
+
+    def sample(self, most: int) -> Chunk:
+        """Return observations from all over the data, as many as `most` or few more."""
+        return self._cut(slice(0, self.size, max(1, self.size // most)))
+
+    def _cut(self, rows: slice) -> Chunk:
+        x, y = _rows_of(self._xdata, rows, self.size), _rows_of(self._ydata, rows, self.size)
+        sigma = _rows_of(self._sigma, rows, self.size) if np.ndim(self._sigma) else self._sigma
+        return Chunk(rows.start or 0, x, y, sigma)
+
+
+def _require_rows(name: str, data: Any, size: int) -> None:
+    """Raise where `data` cannot be cut as the `size` observations are."""
+    if is_array(data) or is_column(data) or hasattr(data, "iloc"):
+        shape = (len(data),) if hasattr(data, "iloc") else data.shape
+    elif isinstance(data, np.ndarray):  # records
+        shape = data.shape
+    elif isinstance(data, Mapping):
+        for key, column in data.items():
+            _require_rows(f"{name}[{key!r}]", column, size)
+        return
+    else:
+        raise TypeError(
+            f"{name} is {_describe(data)}; in chunks, want an array of shape (..., M), a table, or "
+            "a dict of arrays."
+        )
+    if shape[-1:] != (size,):
+        raise ValueError(
+            f"{name} has the shape {shape}; in chunks, want (..., M), for the M = {size} of ydata."
+        )
+
+
+def _rows_of(data: Any, rows: slice, size: int) -> Any:
+    """Cut `rows` out of an array, or out of the rows of a table."""
+    if isinstance(data, np.ndarray):
+        return np.asarray(data[..., rows])  # no longer a memmap, whose every result is one, too
+    if isinstance(data, Mapping):
+        return {key: _rows_of(column, rows, size) for key, column in data.items()}
+    return data.iloc[rows] if hasattr(data, "iloc") else data[rows]
+
+
+class Model:
+    """What is asked for residuals and derivatives of a chunk, wherever that is.
+
+    Parameters
+    ----------
+    f, jac, col_deriv, nan_policy
+        As for `curve_fit`.
+    check_finite : bool
+        Whether `survey` raises where data are not finite.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        jac: Callable[..., Any] | None,
+        col_deriv: bool,
+        nan_policy: str | None,
+        check_finite: bool,
+    ) -> None:
+        self._f, self._jac, self._col_deriv = f, jac, col_deriv
+        self._nan_policy, self._check_finite = nan_policy, check_finite
+
+    def numbers(self, chunk: Chunk) -> Numbers:
+        """Return x, y and the weights of a chunk, less what is left out of it."""
+        if chunk.numbers is None:
+            chunk.numbers = self._convert(chunk)
+        return chunk.numbers
+
+    def _convert(self, chunk: Chunk) -> Numbers:
+        x, y, sigma = chunk.x, _fit_data.as_data("ydata", chunk.y), chunk.sigma
+        if is_array(x) or is_column(x):
+            x = _fit_data.as_data("xdata", x)
+        if self._nan_policy is not None and not self._check_finite:
+            x, y, sigma = apply_policy(self._nan_policy, x, y, sigma, _fit_data.as_data)
+        return x, y, None if sigma is None or y.size == 0 else _fit_data.weights(sigma, y)
+
+    def survey(self, chunk: Chunk, index: int, size: int) -> Part:
+        """Check a chunk, and return how many observations it holds, and their weighted norm."""
+        try:
+            x, y, weights = self.numbers(chunk)
+            if self._check_finite:
+                _fit_data.require_finite(x, y)
+        except (TypeError, ValueError) as error:
+            if chunk.start > 0:
+                add_note(error, f"An index in xdata, ydata or sigma counts from {chunk.start}.")
+            raise
+        return Part(y.size, enorm(y if weights is None else weights * y) if y.size else 0.0, EPS)
+
+    def residuals(self, p: FloatArray, chunk: Chunk) -> FloatArray:
+        """Return the weighted residuals of a chunk."""
+        x, y, weights = self.numbers(chunk)
+        if y.size == 0:
+            return y
+        value = self._f(x, *p)
+        if type(value) is not np.ndarray:
+            value = _as_floats(value, "f returned")
+        if value.shape != y.shape:
+            compared(y, value)
+        difference: FloatArray = np.broadcast_to(value - y, y.shape)
+        return difference if weights is None else weights * difference
+
+    def jacobian(self, p: FloatArray, chunk: Chunk) -> FloatArray:
+        """Return the derivatives of `residuals` by `jac`, shape (N, rows)."""
+        x, y, weights = self.numbers(chunk)
+        if y.size == 0:
+            return np.empty((p.size, 0))
+        assert self._jac is not None
+        want = p.size, y.size
+        return jacobian_of(self._jac, x, weights, False, want, self._col_deriv)(p)

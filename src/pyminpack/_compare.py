@@ -1,0 +1,112 @@
+"""What a model returns, compared with the data, as residuals and their derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arguments import _as_floats, layout_advice
+
+__all__ = ["as_arrays", "compared", "jacobian_of", "residuals_of", "weighted"]
+
+FloatArray = npt.NDArray[np.float64]
+Weights = float | FloatArray | None
+
+
+def compared(ydata: FloatArray, value: Any) -> FloatArray:
+    """Return `ydata`, a scalar in the shape of what `f` returned; raise where the two do not fit.
+
+    A model that returns one number is a constant, and stands for all data.
+    """
+    if type(value) is not np.ndarray or value.dtype != np.float64:
+        value = _as_floats(value, "f returned")
+    shape = value.shape
+    if shape == ydata.shape:
+        return ydata
+    size = math.prod(shape)
+    if ydata.size == 1:
+        return np.full(shape, ydata) if size > 1 else ydata
+    if size == 1 or (size == ydata.size and _is_row(shape) and _is_row(ydata.shape)):
+        return ydata
+    advice = ""
+    if shape == ydata.shape[1:]:
+        advice = (
+            " A fit has one set of parameters: for one to each row of ydata, call curve_fit for "
+            "each, [curve_fit(f, xdata, y) for y in ydata]."
+        )
+    raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    return math.prod(shape[:-1]) == 1
+
+
+def as_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Make `f` return arrays in place of pandas' Series."""
+
+    def arrays(*args: Any) -> FloatArray:
+        return _as_floats(f(*args), "f returned")
+
+    return arrays
+
+
+def residuals_of(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: FloatArray,
+    weights: Weights,
+    correlated: bool,
+    first: Any,
+) -> Callable[[FloatArray], Any]:
+    """Make the function to minimise; `first` is what `f` returned at the start."""
+
+    def residuals(p: FloatArray) -> Any:
+        nonlocal first
+        if first is None:
+            difference = f(xdata, *p) - ydata
+        else:
+            difference, first = first - ydata, None
+        return difference if weights is None else weighted(difference, weights, correlated)
+
+    return residuals
+
+
+def weighted(values: Any, weights: Weights, correlated: bool) -> Any:
+    if weights is None:
+        return values
+    return weights @ np.ravel(values) if correlated else weights * values
+
+
+def jacobian_of(
+    jac: Callable[..., Any],
+    xdata: Any,
+    weights: Weights,
+    correlated: bool,
+    want: tuple[int, int],
+    col_deriv: bool,
+) -> Callable[[FloatArray], FloatArray]:
+    """Make the weighted Jacobian, of shape (N, M)."""
+    n, m = want
+    if isinstance(weights, np.ndarray) and not correlated:
+        weights = weights.ravel()
+
+    def jacobian(p: FloatArray) -> FloatArray:
+        value = _as_floats(jac(xdata, *p), "jac returned")
+        rows = value if col_deriv else value.T
+        if n == 1 and rows.shape == (m,):
+            rows = rows.reshape(want)
+        if rows.shape != want:
+            layout = f"{want} = (N, M), as col_deriv is true" if col_deriv else f"{(m, n)} = (M, N)"
+            raise TypeError(
+                f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
+                f"N = {n} parameters.{layout_advice(value.shape, want, col_deriv)}"
+            )
+        if weights is None:
+            return rows
+        return rows @ weights.T if correlated else rows * weights  # type: ignore[union-attr]
+
+    return jacobian
