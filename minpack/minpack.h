@@ -20,11 +20,11 @@ typedef struct {
     int mode, request;
     double fnorm_trial;
     int64_t nfev, njev;
-    int info, accepted, blocked, at_start, squeezed, walls, lost, phase, attempt;
+    int info, accepted, blocked, at_start, squeezed, walls, phase, attempt;
     int64_t iteration;
-    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, longest, first_fnorm;
-    int64_t second_maxfev;
-    int first_info;
+    double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, longest, size, best_fnorm;
+    int64_t attempt_maxfev;
+    int best_info;
 } lm_state;
 
 void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,

@@ -16,8 +16,7 @@ module minpack_bounded
    !!     steps cut at the first wall, the rest made along it (an active set)          6020
    !!     steps inside by cutting each component off                                   5953
    !!     D raised                                                                     6287
-   !!     D raised, and fading once walls have interfered (`lm_step`)                  6310
-   !!     the same with a second attempt where columns have been lost: this            6353
+   !!     D raised, and fading once walls have interfered (`lm_step`): this            6310
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
@@ -199,14 +198,13 @@ contains
       reach = min(max(1.0_wp - share, least_reach), largest_reach)
    end function reach_of
 
-   pure subroutine landing_point(n, r, ldr, ipvt, diag, qtf, p, fnorm, x, start, lower, upper, &
-                                 longest, xtol, walls_met, residual, x_trial)
+   pure subroutine landing_point(n, r, ldr, ipvt, qtf, p, fnorm, x, start, lower, upper, &
+                                 model_size, xtol, walls_met, residual, x_trial)
       !! The end of a fit, but on the walls next to it from which no descent leads away.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
-      real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: p(n)  !! from where R belongs to x
       real(wp), intent(in) :: fnorm
@@ -214,7 +212,7 @@ contains
       real(wp), intent(in) :: start(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp), intent(in) :: longest
+      real(wp), intent(in) :: model_size  !! about the norm of what F is a difference of
       real(wp), intent(in) :: xtol
       logical, intent(in) :: walls_met
       real(wp), intent(out) :: residual(n)  !! work: Qᵀ(f + J p)
@@ -240,7 +238,7 @@ contains
          wall = merge(lower(k), upper(k), x(k) - lower(k) < upper(k) - x(k))
          room = abs(x(k) - wall)
          if (room <= xtol*size) x_trial(k) = wall
-         if (walls_met .and. diag(k)*room <= nearest*longest) x_trial(k) = wall
+         if (walls_met .and. length*room <= nearest*model_size) x_trial(k) = wall
       end do
    end subroutine landing_point
 

@@ -14,7 +14,7 @@ module minpack_step
    !!     end do
    !!
    !! Within bounds the end of the search is not yet the end: `wind_up` may ask for a residual on
-   !! the walls, or at the start again.
+   !! the walls, or somewhere else.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_bounded, only: first_point, held, landing_point, propose_inside
    use minpack_enorm, only: enorm
@@ -23,6 +23,7 @@ module minpack_step
    use minpack_judge, only: judge, ratio_shrink
    use minpack_kinds, only: epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
+   use minpack_restart, only: columns_lost, model_size, restart_point
    use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
    implicit none (type, external)
    private
@@ -33,7 +34,7 @@ module minpack_step
    integer(c_int), parameter :: request_jacobian = 2
    integer(c_int), parameter :: request_stop = 3
 
-   ! What is being done: within bounds a fit may end twice, and lands on walls.
+   ! What is being done: within bounds a fit may end more than once, and lands on walls.
    integer(c_int), parameter :: phase_search = 0
    integer(c_int), parameter :: phase_return = 1
    integer(c_int), parameter :: phase_land = 2
@@ -61,8 +62,7 @@ module minpack_step
          !! 1 where no step away from x has had a finite residual since one had not
       integer(c_int) :: at_start = 0  !! 1 until the first step of an attempt is taken
       integer(c_int) :: squeezed = 0  !! 1 where bounds have changed the last step
-      integer(c_int) :: walls = 0  !! 1 where they have changed any of this attempt
-      integer(c_int) :: lost = 0  !! 1 where a column of J has all but vanished
+      integer(c_int) :: walls = 0  !! 1 where they have changed any
       integer(c_int) :: phase = phase_search  !! what the residual is for that is asked for
       integer(c_int) :: attempt = 1
       integer(c_int64_t) :: iteration = 0  !! accepted points so far, the start included
@@ -75,20 +75,21 @@ module minpack_step
       real(c_double) :: prered = 0.0_wp
       real(c_double) :: dirder = 0.0_wp
       real(c_double) :: longest = 0.0_wp  !! the largest ‖D x‖ of this attempt
-      real(c_double) :: first_fnorm = 0.0_wp  !! ‖f‖ and info at the end of the first attempt
-      integer(c_int64_t) :: second_maxfev = 0
-      integer(c_int) :: first_info = 0
+      real(c_double) :: size = 0.0_wp  !! about the norm of the model at the end of an attempt
+      real(c_double) :: best_fnorm = 0.0_wp  !! ‖f‖ and info at the best end of an attempt so far
+      integer(c_int64_t) :: attempt_maxfev = 0
+      integer(c_int) :: best_info = 0
    end type lm_state
 
    real(wp), parameter :: fading = 0.5_wp
       !! Of D after a step between walls: columns are large next to some, where 1/x or log x is,
       !! and D, which never shrinks, would make the rest of the fit crawl.
    real(wp), parameter :: rounding = 100.0_wp*epsmch
-      !! of ‖D x‖, about the size of the model: what a sum of squares of 0 may come out as
-   real(wp), parameter :: lost_share = 1.0e-3_wp  !! of the largest norm that the column has had
-   real(wp), parameter :: second_factor = 0.03_wp
-      !! First step bound of a second attempt: small steps stay in the valley that they start in.
-   integer(ik), parameter :: second_patience = 100  !! its maxfev, in units of n + 1
+      !! of the size of the model: what a sum of squares of 0 may come out as
+   integer(c_int), parameter :: most_attempts = 4
+   real(wp), parameter :: small_factor = 0.03_wp
+      !! First step bound of the third and later: small steps stay in the valley they start in.
+   integer(ik), parameter :: patience = 100  !! maxfev of the second and later, in units of n + 1
 
 contains
 
@@ -117,7 +118,7 @@ contains
       real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
       real(c_double), intent(inout), optional :: inside(n, 3)
-         !! kept between two calls: the start, the end of the first attempt; and work
+         !! kept between two calls: the start, the best end of an attempt so far; and work
       integer(c_int) :: answered
       logical :: squeezed
 
@@ -151,9 +152,6 @@ contains
          end if
       case (request_jacobian)
          call linearised(state, n, x, acnorm, diag, x_trial)
-         if (present(lower) .and. state%mode /= 2) then
-            state%lost = merge(1, 0, any(acnorm <= lost_share*diag .and. lower < upper))
-         end if
          if (state%request /= request_stop) then
             call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
             if (present(lower)) where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
@@ -235,7 +233,7 @@ contains
          state%xnorm = enorm(n, work)
          state%longest = state%xnorm
          factor = state%factor
-         if (state%attempt == 2) factor = min(factor, second_factor)
+         if (state%attempt > 2) factor = min(factor, small_factor)
          state%delta = factor*state%xnorm
          if (.not. state%delta > 0.0_wp) state%delta = factor
       end if
@@ -301,7 +299,7 @@ contains
    end subroutine trial
 
    pure subroutine wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, diag, p, lower, upper, inside)
-      !! A search within bounds has ended: try again, return to the better end, or land.
+      !! A search within bounds has ended: try again, return to the best end, or land.
       type(lm_state), intent(inout) :: state
       integer(ik), intent(in) :: n
       real(wp), intent(inout) :: x(n)
@@ -315,37 +313,49 @@ contains
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
       real(wp), intent(inout) :: inside(n, 3)
-      logical :: astray
+      logical :: astray, improved
 
-      if (state%phase == phase_search .and. state%attempt == 2) then
-         if (.not. (state%fnorm < state%first_fnorm .and. converged_or_exhausted(state%info))) then
-            state%phase = phase_return
-            state%info = state%first_info
+      if (state%phase == phase_land) return
+      state%size = model_size(n, r, ldr, ipvt, x, inside(:, 1), state%fnorm)
+      if (state%phase == phase_search) then
+         astray = state%info == info_nonfinite
+         if (state%mode /= 2 .and. converged_or_exhausted(state%info)) then
+            astray = columns_lost(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, state%size)
+         end if
+         improved = state%attempt == 1 .or. &
+                    (state%fnorm < state%best_fnorm .and. converged_or_exhausted(state%info))
+         if (improved) then
+            inside(:, 2) = x
+            state%best_fnorm = state%fnorm
+            state%best_info = state%info
+         end if
+         if (astray .and. state%walls /= 0 .and. state%attempt < most_attempts) then
+            state%attempt = state%attempt + 1
+            state%attempt_maxfev = state%nfev + patience*(n + 1)
+            ! What is lost somewhere else; or all where it was, and more cautiously.
+            if (state%attempt == 3) then
+               x = inside(:, 1)
+            else
+               call restart_point(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, x_trial)
+               x = x_trial
+            end if
+            x_trial = x
+            state%blocked = 0
+            state%phase = phase_again
+            state%request = request_residual
+            return
+         else if (.not. improved) then
             x_trial = inside(:, 2)
+            state%info = state%best_info
+            state%phase = phase_return
             state%request = request_residual
             return
          end if
       end if
-      ! What has lost a column next to walls has mostly lost its way.
-      astray = state%info == info_nonfinite &
-               .or. (state%lost /= 0 .and. converged_or_exhausted(state%info))
-      if (astray .and. state%walls /= 0 .and. state%attempt == 1) then
-         inside(:, 2) = x
-         state%first_fnorm = state%fnorm
-         state%first_info = state%info
-         state%second_maxfev = state%nfev + second_patience*(n + 1)
-         state%attempt = 2
-         state%phase = phase_again
-         state%walls = 0
-         state%blocked = 0
-         x = inside(:, 1)
-         x_trial = x
-         state%request = request_residual
-      else if (state%phase /= phase_land .and. converged_or_exhausted(state%info)) then
+      if (converged_or_exhausted(state%info)) then
          if (state%accepted == 0) p = 0.0_wp
-         call landing_point(n, r, ldr, ipvt, diag, qtf, p, state%fnorm, x, inside(:, 1), lower, &
-                            upper, state%longest, state%xtol, state%walls /= 0, inside(:, 3), &
-                            x_trial)
+         call landing_point(n, r, ldr, ipvt, qtf, p, state%fnorm, x, inside(:, 1), lower, upper, &
+                            state%size, state%xtol, state%walls /= 0, inside(:, 3), x_trial)
          if (any(abs(x_trial - x) > 0.0_wp)) then
             state%phase = phase_land
             state%request = request_residual
@@ -354,7 +364,7 @@ contains
    end subroutine wind_up
 
    pure subroutine arrive(state, n, x, x_trial)
-      !! The residual where the first attempt has ended has come, or that of a landing.
+      !! The residual at the best end of an attempt has come, or that of a landing.
       type(lm_state), intent(inout) :: state
       integer(ik), intent(in) :: n
       real(wp), intent(inout) :: x(n)
@@ -363,7 +373,7 @@ contains
       state%request = request_stop
       if (state%phase == phase_return) state%request = request_jacobian
       if (state%phase == phase_return .or. &
-          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%longest)) then
+          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%size)) then
          state%accepted = 1
          state%iteration = state%iteration + 1
          x = x_trial
@@ -390,7 +400,7 @@ contains
       info = converged(state, actred, ratio, state%ftol, state%xtol)
       if (info == info_improper) then
          if (state%nfev >= state%maxfev) info = info_maxfev
-         if (state%attempt == 2 .and. state%nfev >= state%second_maxfev) info = info_maxfev
+         if (state%attempt > 1 .and. state%nfev >= state%attempt_maxfev) info = info_maxfev
          exhausted = converged(state, actred, ratio, epsmch, epsmch)
          if (exhausted == info_ftol) info = info_ftol_small
          if (exhausted == info_xtol .or. exhausted == info_both) info = info_xtol_small

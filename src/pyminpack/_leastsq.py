@@ -246,8 +246,9 @@ def leastsq(
     Where a step would leave the bounds, the trust region is scaled to fit between them, after
     T. F. Coleman and Y. Li, "An interior trust region approach for nonlinear minimization subject
     to bounds", SIAM J. Optim. 6 (1996) 418-445. A fit whose steps stay inside is the same as
-    without bounds. A start on a bound is moved inside, and only the end is put on one; a fit that
-    has lost a column of its Jacobian near bounds is tried again from the start by small steps.
+    without bounds. A start on a bound is moved inside, and only the end is put on one. A fit
+    that bounds have led to where a column of its Jacobian is next to nothing is tried again, with
+    what it has lost in the middle of the box, and from the start by small steps.
 
     An exception raised in `func` or `Dfun` ends the fit and passes through unchanged.
 

@@ -30,6 +30,17 @@ def logarithm(x, a, b):
     return a * np.log(b * x)
 
 
+def potential(x, e, s):
+    return 4 * e * ((s / x) ** 12 - (s / x) ** 6)
+
+
+def well(x, d, a, m, c):
+    return d * (1 - np.exp(-a * (x - m))) ** 2 + c
+
+
+POINTS = {peak: np.linspace(0, 10, 60), potential: np.linspace(0.9, 3, 50)}
+POINTS[well] = POINTS[potential]
+
 # Model, truth, digits of the data, start, bounds, most calls. Each has a point on a bound with a
 # lower sum of squares than the start's, where columns of the Jacobian vanish.
 NAMED = {
@@ -39,6 +50,16 @@ NAMED = {
         peak, [8.2, 8.8, 1.8, 2.9], 12, [10.3, 3.5, 1.3, 4.1], ([0, 0, 0.1, -1], [20, 10, 3, 5]), 90
     ),
     "from a bound": (logarithm, [2, 3], 12, [1, 0], (0, INF), 80),
+    # Flat at the data: it must be given up, and the peak sought in the middle of the box,
+    "gone flat": (
+        peak, [4, 6, 0.8, 1], 12, [0.6, 10, 0.1, 1.7], (0, [40, 10, 8, 10]), 160
+    ),
+    # or where there is none, at another size.
+    "gone to zero": (potential, [3, 1.1], 6, [0.4, 0.6], (0, INF), 160),
+    # A start so bad that next to its sum of squares no other counts for anything.
+    "wild start": (
+        well, [5, 1.8, 1.3, -5], 12, [1.55, 10, 4, -2.9], ([0, 0, 0.5, -20], [50, 10, 4, 5]), 250
+    ),
 }  # fmt: skip
 
 
@@ -46,7 +67,7 @@ NAMED = {
     ("model", "truth", "digits", "start", "bounds", "most"), NAMED.values(), ids=NAMED.keys()
 )
 def test_ends_at_the_truth(model, truth, digits, start, bounds, most):
-    x = np.linspace(0, 10, 60) if model is peak else X
+    x = POINTS.get(model, X)
     y = np.round(model(x, *truth), digits)
     func = Recorder(lambda p: model(x, *p) - y)
     with np.errstate(all="ignore"):

@@ -27,9 +27,9 @@ main(void)
     const double found[] = {
         s.ftol, s.xtol, s.gtol, s.factor, (double)s.maxfev, s.mode, s.request, s.fnorm_trial,
         (double)s.nfev, (double)s.njev, s.info, s.accepted, s.blocked, s.at_start, s.squeezed,
-        s.walls, s.lost, s.phase, s.attempt, (double)s.iteration, s.fnorm, s.xnorm, s.pnorm, s.gnorm,
-        s.delta, s.par, s.prered, s.dirder, s.longest, s.first_fnorm, (double)s.second_maxfev,
-        s.first_info,
+        s.walls, s.phase, s.attempt, (double)s.iteration, s.fnorm, s.xnorm, s.pnorm, s.gnorm,
+        s.delta, s.par, s.prered, s.dirder, s.longest, s.size, s.best_fnorm, (double)s.attempt_maxfev,
+        s.best_info,
     };
     for (int i = 0; i < (int)(sizeof found / sizeof *found); i++) {
         if (found[i] != i + 1) {

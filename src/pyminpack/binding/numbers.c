@@ -7,17 +7,17 @@
 #define AT(name) offsetof(lm_state, name)
 
 static const size_t doubles[] = {
-    AT(ftol),  AT(xtol), AT(gtol),   AT(factor), AT(fnorm_trial), AT(fnorm),   AT(xnorm),       AT(pnorm),
-    AT(gnorm), AT(delta), AT(par),   AT(prered), AT(dirder),      AT(longest), AT(first_fnorm),
+    AT(ftol),  AT(xtol),  AT(gtol), AT(factor), AT(fnorm_trial), AT(fnorm),   AT(xnorm), AT(pnorm),
+    AT(gnorm), AT(delta), AT(par),  AT(prered), AT(dirder),      AT(longest), AT(size),  AT(best_fnorm),
 };
-static const size_t longs[] = {AT(maxfev), AT(nfev), AT(njev), AT(iteration), AT(second_maxfev)};
+static const size_t longs[] = {AT(maxfev), AT(nfev), AT(njev), AT(iteration), AT(attempt_maxfev)};
 static const size_t ints[] = {
-    AT(mode),     AT(request), AT(info), AT(accepted), AT(blocked), AT(at_start),
-    AT(squeezed), AT(walls),   AT(lost), AT(phase),    AT(attempt), AT(first_info),
+    AT(mode),     AT(request), AT(info),  AT(accepted), AT(blocked), AT(at_start),
+    AT(squeezed), AT(walls),   AT(phase), AT(attempt),  AT(best_info),
 };
 
 enum { DOUBLES = sizeof doubles / sizeof *doubles, LONGS = sizeof longs / sizeof *longs,
-       INTS = sizeof ints / sizeof *ints, PADDING = 8 };
+       INTS = sizeof ints / sizeof *ints, PADDING = 4 };
 _Static_assert(sizeof(lm_state) == 8 * (DOUBLES + LONGS) + sizeof(int) * INTS + PADDING,
                "a field of lm_state that is not listed here");
 
