@@ -13,6 +13,9 @@ from ._result import CurveFitResult, FullCurveFitResult
 from ._watch import Iteration
 
 if _TYPE_CHECKING:
+    from ._curve_fit_many import curve_fit_many
+    from ._leastsq_many import leastsq_many
+    from ._many_result import ManyFits
     from ._types import InfoDict
 
 __all__ = [
@@ -21,11 +24,14 @@ __all__ = [
     "InfoDict",
     "Iteration",
     "JacobianCheck",
+    "ManyFits",
     "OptimizeWarning",
     "__version__",
     "check_jacobian",
     "curve_fit",
+    "curve_fit_many",
     "leastsq",
+    "leastsq_many",
     "patch_scipy",
     "show_config",
     "unpatch_scipy",
@@ -35,9 +41,23 @@ choose_isa()
 del choose_isa
 
 
-def __getattr__(name: str) -> object:
-    if name == "InfoDict":  # of use to type checkers alone, and not made before someone asks
-        from ._types import InfoDict
+#: Where to find what is not loaded before someone asks for it.
+_LATER = {
+    "InfoDict": "_types",
+    "ManyFits": "_many_result",
+    "curve_fit_many": "_curve_fit_many",
+    "leastsq_many": "_leastsq_many",
+}
 
-        return InfoDict
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "as_batch",
+    "as_batch_jacobian",
     "as_bounds",
     "as_diag",
     "as_integer",
@@ -294,3 +296,37 @@ def improper(
         if value is not None and not valid(value):
             return f"{name} is {value}; want {want}."
     return "x0 is empty; want at least one parameter." if n == 0 else ""
+
+
+def as_batch(value: Any, points: int, m: int, is_model: bool) -> FloatArray:
+    """Take what `func` returned for many fits as a contiguous (points, m) array.
+
+    What a model returns may broadcast to it: one that does not depend on some of its parameters
+    returns less.
+    """
+    name = "f" if is_model else "func"
+    batch = _as_floats(value, f"{name} returned")
+    if is_model and batch.shape != (points, m):
+        try:
+            batch = np.broadcast_to(batch, (points, m))
+        except ValueError:
+            pass
+    if batch.shape != (points, m):
+        raise ValueError(
+            f"{name} returned shape {batch.shape} for {points} fits with M = {m}; want "
+            f"{(points, m)}."
+        )
+    return np.ascontiguousarray(batch)
+
+
+def as_batch_jacobian(value: Any, points: int, m: int, n: int, col_deriv: bool) -> FloatArray:
+    """Take what `Dfun` returned for many fits, (points, m, n); with `col_deriv` (points, n, m)."""
+    jacobians = _as_floats(value, "Dfun returned")
+    want = (points, n, m) if col_deriv else (points, m, n)
+    if jacobians.shape != want:
+        layout = "(b, N, M), as col_deriv is true" if col_deriv else "(b, M, N)"
+        raise TypeError(
+            f"Dfun returned Jacobians of shape {jacobians.shape}; want {want} = {layout}, for b = "
+            f"{points} fits of M = {m} residuals and N = {n} parameters."
+        )
+    return jacobians

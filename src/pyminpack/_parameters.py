@@ -14,7 +14,7 @@ from ._arguments import _as_floats, as_pair, pairs_advice
 from ._fit_data import all_finite, as_data
 from ._minpack import first_point
 
-__all__ = ["call", "names", "positional", "start", "wrong_number"]
+__all__ = ["as_limits", "call", "limits", "names", "positional", "start", "wrong_number"]
 
 FloatArray = npt.NDArray[np.float64]
 Limits = tuple[FloatArray, FloatArray]
@@ -39,7 +39,7 @@ def start(f: Callable[..., Any], p0: Any, bounds: Any) -> tuple[FloatArray, Limi
         if not all_finite(first):
             where = np.flatnonzero(~np.isfinite(first))[0]
             raise ValueError(f"p0[{where}] is {first[where]}; want finite numbers to start from.")
-    limits = None if bounds is None else _limits(bounds, n)
+    limits = None if bounds is None else as_limits(bounds, n)
     if limits is None:
         return first, None
     if p0 is None:
@@ -181,7 +181,12 @@ def _bounds_in_order(f: Callable[..., Any], bounds: Any) -> Any:
     )
 
 
-def _limits(bounds: Any, n: int) -> Limits | None:
+def limits(f: Callable[..., Any], bounds: Any, n: int) -> Limits | None:
+    """Return the bounds on `n` parameters of `f`, each of shape (n,); None: there are none."""
+    return None if bounds is None else as_limits(_bounds_in_order(f, bounds), n)
+
+
+def as_limits(bounds: Any, n: int) -> Limits | None:
     """Return lower and upper bounds, each of shape (n,), or None where all are infinite."""
     low, high = as_pair(bounds)
     lower, upper = (

@@ -21,6 +21,7 @@ __all__ = [
     "Ier",
     "InfoDict",
     "InfoDictInBlocks",
+    "ManyOptions",
     "Method",
     "NanPolicy",
     "No",
@@ -107,3 +108,16 @@ class Options(TypedDict, total=False):
     tr_solver: Any
     tr_options: Any
     jac_sparsity: Any
+
+
+class ManyOptions(TypedDict, total=False):
+    """Options of `leastsq_many` and `curve_fit_many` beside their arguments."""
+
+    ftol: float
+    xtol: float
+    gtol: float
+    maxfev: int
+    max_nfev: int | None
+    epsfcn: float | None
+    factor: float
+    diag: npt.ArrayLike | None

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "differences.h"
-#include "loop.h"
+#include "stream.h"
 
 enum { M = 12, N = 2, FITS = 50, SLOTS = 7 };
 
@@ -231,47 +231,60 @@ test_lock_step(const outcome *expected)
     free(memory);
 }
 
-/* A stream of fits through a few slots: who ends is replaced before the next round. */
-static void
-test_replacement(const outcome *expected)
+/* A stream of fits through a few slots: what has been through them, and what is to come. */
+typedef struct {
+    const outcome *expected;
+    decay_fit slots[SLOTS];
+    int number[SLOTS], next, ended, fails_at;
+} decays;
+
+static int
+next_decay(void *self, lm_fit *slot)
 {
-    batch b = {.rounds = 0};
-    decay_fit d[SLOTS] = {{.rate = 0.0}};
-    int number[SLOTS], next = SLOTS, ended = 0;
-    lm_fit *fits[SLOTS];
-    const lm_evaluator e = evaluator(&b);
-    double *memory = allocate(&b, d, SLOTS);
-    for (int k = 0; k < SLOTS; k++) {
-        prepare(&d[k], k);
-        number[k] = k;
-        fits[k] = &d[k].fit;
-        lm_begin(fits[k], &b.work);
+    decays *s = self;
+    if (s->next == FITS) {
+        return 0;
     }
-    int64_t running = SLOTS;
-    while (running > 0) {
-        running = lm_round(fits, running, &e, &b.work);
-        for (int64_t i = running; i < SLOTS && ended < FITS; i++) {
-            decay_fit *slot = (decay_fit *)fits[i];
-            int *k = &number[slot - d];
-            while (*k >= 0 && fits[i]->state.request == REQUEST_STOP) {
-                const outcome o = outcome_of(slot);
-                check(memcmp(&o, &expected[*k], sizeof o) == 0, "in a slot as alone, to the bit");
-                ended++;
-                *k = next < FITS ? next++ : -1;
-                if (*k >= 0) {
-                    prepare(slot, *k);
-                    lm_begin(fits[i], &b.work);
-                }
-            }
-            if (*k >= 0) {
-                lm_fit *fit = fits[i];
-                fits[i] = fits[running];
-                fits[running++] = fit;
-            }
+    if (s->next == s->fails_at) {
+        return -1;
+    }
+    prepare((decay_fit *)slot, s->next);
+    s->number[(decay_fit *)slot - s->slots] = s->next++;
+    return 1;
+}
+
+static void
+decay_ended(void *self, lm_fit *slot)
+{
+    decays *s = self;
+    const outcome o = outcome_of((decay_fit *)slot);
+    check(memcmp(&o, &s->expected[s->number[(decay_fit *)slot - s->slots]], sizeof o) == 0,
+          "in a slot as alone, to the bit");
+    s->ended++;
+}
+
+static void
+test_stream(const outcome *expected)
+{
+    for (int fails_at = -1; fails_at <= FITS; fails_at += 9) {
+        batch b = {.rounds = 0};
+        static decays s;
+        memset(&s, 0, sizeof s);
+        s.expected = expected;
+        s.fails_at = fails_at;
+        lm_fit *slots[SLOTS];
+        double *memory = allocate(&b, s.slots, SLOTS);
+        for (int k = 0; k < SLOTS; k++) {
+            slots[k] = &s.slots[k].fit;
         }
+        const lm_source source = {&s, next_decay, decay_ended};
+        const lm_evaluator e = evaluator(&b);
+        const int fails = fails_at >= 0 && fails_at < FITS;
+        check(lm_stream(slots, SLOTS, &source, &e, &b.work) == -fails, "a stream ends, or its source ends it");
+        check(fails ? s.ended <= fails_at : s.ended == FITS, "all fits have been through the slots");
+        check(b.widest == SLOTS || fails_at == 8, "slots are refilled");
+        free(memory);
     }
-    check(ended == FITS, "all fits have been through the slots");
-    free(memory);
 }
 
 static void
@@ -314,7 +327,7 @@ main(void)
     alone(expected);
     test_ends(expected);
     test_lock_step(expected);
-    test_replacement(expected);
+    test_stream(expected);
     test_errors();
     if (failures == 0) {
         printf("all passed\n");

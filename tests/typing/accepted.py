@@ -13,9 +13,12 @@ from pyminpack import (
     InfoDict,
     Iteration,
     JacobianCheck,
+    ManyFits,
     check_jacobian,
     curve_fit,
+    curve_fit_many,
     leastsq,
+    leastsq_many,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -101,6 +104,16 @@ curve_fit(decay, list(t), 0, bounds={"rate": (0, None)}, check_finite=False, col
 curve_fit(decay, t, y, full_output=known_at_run_time)
 options: dict[str, Any] = {"maxfev": 1000}
 popt, pcov = curve_fit(decay, t, y, **options)
+
+# Many fits
+fits = curve_fit_many(decay, t, np.ones((5, 6)), p0=[1.0, 2.0], nan_policy="omit", maxfev=100)
+assert_type(fits, ManyFits)
+assert_type(fits.popt, Floats)
+assert_type(fits.message((2,)), str)
+popt, pcov = curve_fit_many(decay, t, y, lambda x, y: y[:, :2], bounds={"rate": (0, None)})
+assert_type(
+    leastsq_many(lambda X, y: X - y, np.ones((5, 2)), data=[t], workers=-1, resume=fits), ManyFits
+)
 
 # check_jacobian
 check = check_jacobian(residuals, lambda p: np.eye(2), [1.0, 2.0])

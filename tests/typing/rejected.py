@@ -3,7 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from pyminpack import Iteration, check_jacobian, curve_fit, leastsq
+from pyminpack import (
+    Iteration,
+    check_jacobian,
+    curve_fit,
+    curve_fit_many,
+    leastsq,
+    leastsq_many,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +46,9 @@ curve_fit(decay, t, t, maxfevs=1000)  # type: ignore[call-overload]
 curve_fit(decay, t, t, maxfev="many")  # type: ignore[call-overload]
 curve_fit(decay, t)  # type: ignore[call-overload]
 curve_fit("decay", t, t)  # type: ignore[call-overload]
+curve_fit_many(decay, t, t, nan_policy="drop")  # type: ignore[arg-type]
+curve_fit_many(decay, t, t, maxfevs=9)  # type: ignore[call-arg]
+leastsq_many(residuals, t, data=3)  # type: ignore[arg-type]
 check_jacobian(residuals, None, t)  # type: ignore[arg-type]
 
 # Results that are not like that
@@ -51,6 +61,7 @@ calls = full.infodict["nfevs"]  # type: ignore[typeddict-item]
 full.infodict["nfev"].upper()  # type: ignore[attr-defined]
 cov = full.covariance  # type: ignore[attr-defined]
 infodict = curve_fit(decay, t, t).infodict  # type: ignore[attr-defined]
+fits = curve_fit_many(decay, t, t).cov  # type: ignore[attr-defined]
 curve_fit(decay, t, t).popt = t  # type: ignore[misc]
 leastsq(residuals, t, full_output=True)[1].diagonal()  # type: ignore[union-attr]
 if leastsq(residuals, t)[1] == 11:  # type: ignore[comparison-overlap]

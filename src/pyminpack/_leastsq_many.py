@@ -1,0 +1,192 @@
+"""`leastsq` for many problems of one kind at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _many
+from ._arguments import (
+    _as_floats,
+    _describe,
+    require_callable,
+    residual_eps,
+    too_few_residuals,
+)
+from ._many_result import ManyFits, prepare
+from ._parameters import as_limits
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._types import ManyOptions
+
+__all__ = ["leastsq_many"]
+
+
+def leastsq_many(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    *,
+    data: Sequence[npt.ArrayLike] = (),
+    col_deriv: bool = False,
+    bounds: Any = None,
+    absolute_sigma: bool = False,
+    covariance: bool | None = None,
+    workers: int = 1,
+    chunk: int | None = None,
+    progress: bool = False,
+    out: Mapping[str, npt.NDArray[Any]] | None = None,
+    resume: ManyFits | bool | None = None,
+    **options: Unpack[ManyOptions],
+) -> ManyFits:
+    """Minimise many sums of squares of one kind, each by the steps that `leastsq` takes alone.
+
+    `func` gets the points of many fits at a time, so that the time of calls in Python is shared. A
+    fit that has ended makes room for the next; one that fails disturbs no other.
+
+    Parameters
+    ----------
+    func : callable
+        ``func(X, *rows, *args)`` returns the residuals of b fits, shape (b, M), M not less than N.
+        `X`, shape (b, N), is the callee's own; `rows` are the b fits' rows of each array in `data`,
+        not to be written to. b differs from call to call.
+    x0 : array_like, shape (..., N)
+        A start for each fit.
+    args : tuple, optional
+        Extra arguments of `func` and `Dfun`, the same for all.
+    Dfun : callable, optional
+        ``Dfun(X, *rows, *args)`` returns the Jacobians, shape (b, M, N). Default: forward
+        differences, one call of `func` for each variable, or fewer where few fits run.
+    data : sequence of array_like, shape (..., *any) each, optional
+        What differs from fit to fit, of any dtype but objects; `numpy.memmap` is read as needed.
+    col_deriv : bool, optional
+        `Dfun` returns shape (b, N, M).
+    bounds : pair of array_like, optional
+        Lower and upper bounds, numbers or shape (N,) each, the same for all.
+    absolute_sigma : bool, optional
+        The residuals have variance 1: ``pcov`` is not multiplied by ``2*cost/(M - N)``.
+    covariance : bool, optional
+        Keep ``pcov``. Default: where it takes less than 1 GiB, or `out` has it. ``stderr`` is
+        always there.
+    workers : int, optional
+        Threads that share the fits; -1: one for each processor. NumPy and the solver let several
+        run at a time; pure Python code does not.
+    chunk : int, optional
+        Fits that a thread works on at a time. Default: as many as its processor's cache holds.
+    progress : bool, optional
+        Draw a progress bar, with tqdm.
+    out : mapping of str to ndarray, optional
+        Arrays for results, by their names in `ManyFits`, C-contiguous, of their shape and dtype;
+        also `numpy.memmap`.
+    resume : ManyFits or bool, optional
+        What a former call has left, the attribute ``result`` of the exception that ended it: the
+        fits with ``ier`` -1 are run, the others kept. True: the same with what is in `out`.
+    **options
+        ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``, ``factor`` and ``diag``
+        of `leastsq`, the same for all.
+
+    Returns
+    -------
+    ManyFits
+        ``popt``, ``pcov``, ``stderr``, ``ier``, ``nfev``, ``cost``, ``message(index)``, ``failed``.
+
+    Raises
+    ------
+    TypeError
+        Improper options; M < N; results of the wrong kind, or Jacobians of the wrong shape.
+    ValueError
+        Residuals of the wrong shape; arrays that do not fit together.
+
+    See Also
+    --------
+    curve_fit_many : the same for a model and data.
+
+    Notes
+    -----
+    `func` is called for two fits first, to learn M. Warnings of NumPy's about numbers out of range
+    are off while it runs: a step too far is taken back.
+
+    An exception raised in `func` passes through, and Ctrl-C ends the call at once. The exception
+    has two attributes: ``fits``, the indices of those that it was called for, and ``result``.
+
+    Examples
+    --------
+    Where does each of a thousand exponentials meet each of a thousand lines?
+
+    >>> import numpy as np
+    >>> from pyminpack import leastsq_many
+    >>> slope = np.linspace(1.0, 2.0, 1000)
+    >>> def gap(X, slope):
+    ...     return np.exp(-X) - slope[:, None]*X
+    >>> fits = leastsq_many(gap, np.ones((1000, 1)), data=[slope])
+    >>> np.round(fits.popt[[0, -1], 0], 6)
+    array([0.567143, 0.351734])
+    >>> bool(fits.failed.any())
+    False
+    """
+    require_callable(func, Dfun)
+    if not isinstance(args, tuple):
+        args = (args,)
+    starts = _as_floats(x0, "x0 is")
+    if starts.ndim < 2 or starts.shape[-1] == 0:
+        raise ValueError(
+            f"x0 has shape {starts.shape}; want (..., N), a start for each fit. For one start for "
+            "B fits: np.broadcast_to(x0, (B, N))."
+        )
+    shape, n = starts.shape[:-1], starts.shape[-1]
+    arrays = [_as_rows(f"data[{k}]", array, shape) for k, array in enumerate(_as_list(data))]
+    limits = None if bounds is None else as_limits(bounds, n)
+    settings = _many.checked_options(options)
+    result = prepare(shape, n, covariance, out, resume)
+
+    def make_block(numbers: _many.IndexArray) -> _many.Block:
+        rows = tuple(_many.take(array, shape, numbers) for array in arrays)
+        return _many.Block(numbers, _many.take(starts, shape, numbers), rows=rows)
+
+    m, eps = n, np.finfo(float).eps.item()
+    if result.ier.size:
+        first = make_block(np.arange(min(2, result.ier.size)))
+        rows = [_many.read_only(row.copy()) for row in first.rows]
+        with np.errstate(all="ignore"):
+            value = func(first.x0.copy(), *rows, *args)
+        m, eps = _residuals_of(value, first.numbers.size), residual_eps(value)
+        if m < n:
+            too_few_residuals(n, m)
+    problem = _many.Problem(
+        func, Dfun, args, n, m, False, bool(col_deriv), settings, eps,
+        None if limits is None else np.stack(limits), bool(absolute_sigma), make_block,
+    )  # fmt: skip
+    _many.run(problem, result, workers, chunk, progress)
+    return result
+
+
+def _as_list(data: Any) -> Sequence[Any]:
+    if isinstance(data, list | tuple):
+        return data
+    raise TypeError(f"data is {_describe(data)}; want a list or tuple of arrays.")
+
+
+def _as_rows(name: str, value: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.asanyarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(f"{name} is {_describe(value)}; want an array of numbers.")
+    if array.shape[: len(shape)] != shape:
+        raise ValueError(f"{name} has shape {array.shape}; want {shape} first, as x0 has.")
+    return array
+
+
+def _residuals_of(value: Any, points: int) -> int:
+    """Return M, of what `func` returned for its first fits."""
+    array = _as_floats(value, "func returned")
+    if array.ndim != 2 or len(array) != points:
+        raise ValueError(
+            f"func returned shape {array.shape} for X of {points} fits; want ({points}, M): func "
+            "gets the points of many fits, the rows of X, and returns their residuals as rows."
+        )
+    return int(array.shape[1])

@@ -1,0 +1,285 @@
+"""Runs many fits of one model: blocks of them through the compiled stream, in threads or not."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arguments import as_diag, as_integer, as_real, improper
+from ._many_result import UNFINISHED, ManyFits
+from ._messages import IMPROPER
+from ._minpack import solve_many
+
+__all__ = [
+    "Block",
+    "Options",
+    "Problem",
+    "checked_options",
+    "chunk_size",
+    "read_only",
+    "run",
+    "take",
+    "thread_count",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
+
+#: Bytes of a core's own cache that the slots and the temporaries of a model may fill.
+CACHE = 512 * 1024
+#: Seconds until a thread that waits for others looks whether there was a signal.
+PATIENCE = 0.1
+#: Arrays of M numbers that a fit in its slot and a model at work have beside each other.
+VECTORS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `leastsq` calls by these names, checked."""
+
+    ftol: float = 1.49012e-08
+    xtol: float = 1.49012e-08
+    gtol: float = 0.0
+    maxfev: int = 0
+    max_nfev: int | None = None
+    epsfcn: float | None = None
+    factor: float = 100.0
+    diag: npt.ArrayLike | None = None
+
+    def checked(self, n: int, eps: float) -> tuple[Any, ...]:
+        """Return them as `solve_many` takes them, for functions with that machine precision."""
+        ftol, xtol, gtol = (
+            as_real("ftol", self.ftol),
+            as_real("xtol", self.xtol),
+            as_real("gtol", self.gtol),
+        )
+        factor = as_real("factor", self.factor)
+        epsfcn = eps if self.epsfcn is None else as_real("epsfcn", self.epsfcn)
+        if text := improper(n, ftol, xtol, gtol, epsfcn, factor):
+            raise TypeError(f"{IMPROPER} {text}")
+        limited = self.max_nfev is not None
+        name, limit = ("max_nfev", self.max_nfev) if limited else ("maxfev", self.maxfev)
+        return ftol, xtol, gtol, as_integer(name, limit), epsfcn, factor
+
+    def scale(self, n: int) -> FloatArray | None:
+        """Return `diag`, checked."""
+        return None if self.diag is None else as_diag(self.diag, n)
+
+
+def checked_options(options: Mapping[str, Any]) -> Options:
+    """Make `Options` of them; raise where one is unknown."""
+    names = [entry.name for entry in fields(Options)]
+    if unknown := [name for name in options if name not in names]:
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}; the options are {', '.join(names)}."
+        )
+    return Options(**options)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some fits: their numbers, starts, data to compare with, weights, counts of data, rows."""
+
+    numbers: IndexArray
+    x0: FloatArray
+    y: FloatArray | None = None
+    w: FloatArray | None = None
+    counts: IndexArray | None = None
+    rows: tuple[npt.NDArray[Any], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What all fits have in common, as `solve_many` takes it, and where the fits come from."""
+
+    func: Callable[..., Any]
+    dfun: Callable[..., Any] | None
+    args: tuple[Any, ...]
+    n: int
+    m: int
+    compares: bool
+    col_deriv: bool
+    options: Options
+    eps: float
+    limits: FloatArray | None
+    absolute_sigma: bool
+    make_block: Callable[[IndexArray], Block]
+
+
+def take(array: npt.NDArray[Any], shape: tuple[int, ...], numbers: IndexArray) -> npt.NDArray[Any]:
+    """Take the rows of fits out of an array of shape (*shape, ...): a view where it can be one."""
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1, *array.shape[len(shape) :])
+        first, last = int(numbers[0]), int(numbers[-1])
+        if last - first + 1 == numbers.size:
+            return np.asarray(flat[first : last + 1])
+        return np.asarray(flat[numbers])
+    return np.ascontiguousarray(array[np.unravel_index(numbers, shape)])
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a view of it that nobody can write through by mistake."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def chunk_size(chunk: int | None, m: int, total: int, threads: int) -> int:
+    """Return the number of fits that one thread works on at a time."""
+    if chunk is None:
+        size = max(8, min(1024, CACHE // (8 * VECTORS * m)))
+    else:
+        size = as_integer("chunk", chunk)
+        if size < 1:
+            raise ValueError(f"chunk is {size}; want at least 1.")
+    return max(1, min(size, -(-total // threads)))
+
+
+def thread_count(workers: Any) -> int:
+    """Take a number of threads; -1 is one for each processor."""
+    number = as_integer("workers", workers)
+    if number == -1:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if number < 1:
+        raise ValueError(
+            f"workers is {number}; want a number of threads, or -1 for all processors."
+        )
+    return number
+
+
+@dataclass(eq=False)
+class _Supply:
+    """Hands out the blocks, to any thread that asks."""
+
+    make_block: Callable[[IndexArray], Block]
+    ier: npt.NDArray[np.int8]
+    size: int
+    bar: Any = None
+    next: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> tuple[Any, ...] | None:
+        while True:
+            with self.lock:
+                first = self.next
+                self.next = last = min(first + self.size, self.ier.size)
+                if self.bar is not None:
+                    self.bar.update(last - first)
+            if first == last:
+                return None
+            numbers = first + np.flatnonzero(self.ier[first:last] == UNFINISHED)
+            if numbers.size:
+                block = self.make_block(numbers)
+                return block.numbers, block.x0, block.y, block.w, block.counts, block.rows
+
+
+def run(
+    problem: Problem, result: ManyFits, workers: int, chunk: int | None, progress: bool
+) -> None:
+    """Run all fits that are not finished yet.
+
+    Whatever is raised passes through, with the fits that a failing call was for, and the result so
+    far, as its attributes ``fits`` and ``result``.
+    """
+    ier = result.ier.reshape(-1)
+    options = problem.options.checked(problem.n, problem.eps)
+    limited = problem.options.max_nfev is not None
+    *tolerances, limit = options[:4]
+    default = (200 if problem.dfun is None else 100) * (problem.n + 1)
+    result._limits = (*tolerances, limit if limit > 0 else default, limited)
+    threads = thread_count(workers)
+    size = chunk_size(chunk, problem.m, ier.size, threads)
+    stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
+    with _progress_bar(progress, ier.size) as bar:
+        supply = _Supply(problem.make_block, ier, size, bar)
+        arguments = (
+            problem.func, problem.dfun, problem.args, supply, result._arrays(), problem.n,
+            problem.m, size, problem.compares, problem.col_deriv, *options,
+            problem.options.scale(problem.n), problem.limits, limited, problem.absolute_sigma,
+            stop, blame,
+        )  # fmt: skip
+        try:
+            if threads == 1:
+                _work(arguments)
+            else:
+                _share(arguments, stop, min(threads, -(-ier.size // size)))
+        except BaseException as error:
+            _attach(error, result, blame)
+            raise
+
+
+def _work(arguments: tuple[Any, ...]) -> None:
+    # A step too far is no news: the fit takes it back.
+    with np.errstate(all="ignore"):
+        solve_many(*arguments)
+
+
+def _share(arguments: tuple[Any, ...], stop: npt.NDArray[np.bool_], threads: int) -> None:
+    """Work in several threads; the first error ends all of them, and so does one in this thread."""
+    errors = list[BaseException]()
+
+    def work() -> None:
+        try:
+            _work(arguments)
+        except BaseException as error:
+            if not stop[0]:
+                stop[0] = True
+                errors.append(error)
+
+    started = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
+    try:
+        for thread in started:
+            thread.start()
+        for thread in started:
+            while thread.is_alive():
+                thread.join(PATIENCE)  # a signal that another thread has got is seen in between
+    except BaseException:  # Ctrl-C
+        stop[0] = True
+        for thread in started:
+            if thread.ident is not None:
+                thread.join()
+        raise
+    if errors:
+        raise errors[0]
+
+
+def _attach(error: BaseException, result: ManyFits, blame: list[IndexArray]) -> None:
+    shape = result.ier.shape
+    numbers = np.sort(blame[0]) if blame else np.empty(0, dtype=np.int64)
+    fits = [tuple(map(int, index)) for index in zip(*np.unravel_index(numbers, shape), strict=True)]
+    done = int(np.count_nonzero(result.ier != UNFINISHED))
+    error.fits, error.result = fits, result  # type: ignore[attr-defined]
+    if hasattr(error, "add_note"):  # from Python 3.11 on
+        named = [str(index[0] if len(index) == 1 else index) for index in fits]
+        text = ", ".join(named if len(named) <= 6 else [*named[:3], "...", *named[-2:]])
+        where = f"In a call for {len(fits)} fits: {text}. " if fits else ""
+        error.add_note(
+            f"{where}{done} of {result.ier.size} fits are finished; to go on from there, pass "
+            "resume=error.result, where error is this exception."
+        )
+
+
+@contextmanager
+def _progress_bar(wanted: bool, total: int) -> Iterator[Any]:
+    if not wanted:
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError(
+            "progress=True draws its bar with tqdm, which is not installed: pip install tqdm."
+        ) from error
+    with tqdm(total=total, desc="fits", unit=" fits", unit_scale=True) as bar:
+        yield bar

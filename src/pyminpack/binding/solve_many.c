@@ -1,0 +1,438 @@
+/* solve_many: a stream of fits from Python through slots, and their results. */
+#include "solve_many.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "batches.h"
+#include "many.h"
+#include "objects.h"
+#include "options.h"
+
+/* Why a fit is not even begun, ier 0. Mirrored in _many_result.py. */
+enum { WHY_NONE, WHY_TOO_FEW, WHY_START, WHY_OUTSIDE };
+
+/* The places of the results; `why` is one of these, or with ier 9 a CAUSE. */
+enum { POPT, STDERR, PCOV, COST, NFEV, IER, WHY, RESULT_COUNT };
+
+typedef struct {
+    double *popt, *stderr_, *pcov, *cost; /* pcov: NULL if nobody wants it */
+    npy_int32 *nfev;
+    npy_int8 *ier, *why;
+    int absolute; /* the variance of the residuals is 1 */
+    int64_t free; /* variables that are not fixed */
+} results;
+
+/* What supply() has returned last. */
+typedef struct {
+    PyObject *supply;
+    PyObject *block; /* owns the rest */
+    const int64_t *numbers, *counts;
+    PyArrayObject *x0, *y, *w;
+    int64_t next, size;
+} queue;
+
+typedef struct {
+    many b; /* first: the evaluator's pointer is ours */
+    queue queue;
+    results results;
+    many_fit *fits;
+    lm_fit **slots;
+    double *covariance; /* n n numbers, where pcov is not wanted, and the work to make it */
+    double *covariance_work;
+    int *pivots;
+    void *memory; /* behind all of these vectors */
+} stream;
+
+static const char *
+row_of(PyArrayObject *a, int64_t i)
+{
+    return PyArray_BYTES(a) + i * PyArray_STRIDE(a, 0);
+}
+
+/* Entry k of the block: an array of `type` and `ndim` dimensions, the first of `size`; NULL for None. */
+static int
+take_array(PyObject *block, int k, int type, int ndim, int64_t size, int64_t width, PyArrayObject **array)
+{
+    PyObject *item = PyTuple_GET_ITEM(block, k);
+    *array = item == Py_None ? NULL : (PyArrayObject *)item;
+    if (*array == NULL
+        || (PyArray_CheckExact(item) && PyArray_TYPE(*array) == type && PyArray_ISBEHAVED_RO(*array)
+            && PyArray_NDIM(*array) == ndim && PyArray_DIM(*array, 0) == size
+            && (ndim == 1 || (PyArray_DIM(*array, 1) == width && PyArray_STRIDE(*array, 1) == sizeof(double))))) {
+        return 0;
+    }
+    PyErr_Format(PyExc_TypeError, "solve_many() got an unsuitable array as entry %d of a block", k);
+    return -1;
+}
+
+/* Whether the rows along the first axis are in one piece each. */
+static int
+has_whole_rows(PyArrayObject *a)
+{
+    npy_intp size = PyArray_ITEMSIZE(a);
+    for (int axis = PyArray_NDIM(a) - 1; axis > 0; axis--) {
+        if (PyArray_STRIDE(a, axis) != size && PyArray_DIM(a, axis) != 1) {
+            return 0;
+        }
+        size *= PyArray_DIM(a, axis);
+    }
+    return 1;
+}
+
+/* The data of a block: as many arrays, with rows of the same size, as those of the first. 1 or -1. */
+static int
+take_rows(many *b, PyObject *data, int64_t size, int is_first)
+{
+    int alike = is_first || b->ndata == PyTuple_GET_SIZE(data);
+    b->ndata = (int)PyTuple_GET_SIZE(data);
+    for (int k = 0; alike && k < b->ndata; k++) {
+        PyArrayObject *a = b->data[k] = (PyArrayObject *)PyTuple_GET_ITEM(data, k);
+        alike = PyArray_CheckExact(a) && PyArray_NDIM(a) > 0 && PyArray_DIM(a, 0) == size && size > 0 && has_whole_rows(a)
+                && !PyDataType_REFCHK(PyArray_DESCR(a));
+        const size_t row_size = alike ? PyArray_NBYTES(a) / size : 0;
+        alike = alike && (is_first || row_size == b->row_size[k]);
+        b->row_size[k] = row_size;
+    }
+    if (!alike) {
+        PyErr_SetString(PyExc_TypeError, "solve_many() got data that differ from block to block");
+        return -1;
+    }
+    return 1;
+}
+
+/* Ask for more fits: 1, or 0 where there are none, or -1. */
+static int
+take_block(stream *s)
+{
+    enum { NUMBERS, X0, Y, W, COUNTS, DATA, BLOCK_SIZE };
+    many *b = &s->b;
+    queue *q = &s->queue;
+    gil_take(&b->lock);
+    PyObject *block = PyObject_CallNoArgs(q->supply);
+    if (block == NULL || block == Py_None) { /* the last block stays: its data tell what rows are like */
+        Py_XDECREF(block);
+        return block == NULL ? -1 : 0;
+    }
+    const int is_first = q->block == NULL;
+    Py_XSETREF(q->block, block);
+    if (!PyTuple_Check(block) || PyTuple_GET_SIZE(block) != BLOCK_SIZE
+        || !PyArray_Check(PyTuple_GET_ITEM(block, NUMBERS)) || !PyTuple_Check(PyTuple_GET_ITEM(block, DATA))
+        || PyTuple_GET_SIZE(PyTuple_GET_ITEM(block, DATA)) > MANY_MAX_DATA) {
+        PyErr_SetString(PyExc_TypeError, "solve_many() takes blocks as pyminpack._many makes them");
+        return -1;
+    }
+    PyArrayObject *numbers, *counts;
+    q->next = 0;
+    q->size = PyArray_SIZE((PyArrayObject *)PyTuple_GET_ITEM(block, NUMBERS));
+    if (take_array(block, NUMBERS, NPY_INT64, 1, q->size, 0, &numbers) < 0
+        || take_array(block, X0, NPY_DOUBLE, 2, q->size, b->n, &q->x0) < 0
+        || take_array(block, Y, NPY_DOUBLE, 2, q->size, b->m, &q->y) < 0
+        || take_array(block, W, NPY_DOUBLE, 2, q->size, b->m, &q->w) < 0
+        || take_array(block, COUNTS, NPY_INT64, 1, q->size, 0, &counts) < 0) {
+        return -1;
+    }
+    q->numbers = PyArray_DATA(numbers);
+    q->counts = counts == NULL ? NULL : PyArray_DATA(counts);
+    return take_rows(b, PyTuple_GET_ITEM(block, DATA), q->size, is_first);
+}
+
+static int
+within(const many *b, const double *x)
+{
+    for (int64_t j = 0; b->lower != NULL && j < b->n; j++) {
+        if (!(x[j] >= b->lower[j] && x[j] <= b->upper[j])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int
+objection(const many *b, const double *x, int64_t count)
+{
+    if (count < b->n && b->lower == NULL) {
+        return WHY_TOO_FEW;
+    }
+    if (first_nonfinite(b->n, x) >= 0) {
+        return WHY_START;
+    }
+    return within(b, x) ? WHY_NONE : WHY_OUTSIDE;
+}
+
+static void
+record(const results *r, int64_t n, int64_t number, const double *x, int ier, int why, int64_t nfev, double fnorm)
+{
+    memcpy(r->popt + number * n, x, n * sizeof(double));
+    r->cost[number] = 0.5 * fnorm * fnorm;
+    r->nfev[number] = nfev > NPY_MAX_INT32 ? NPY_MAX_INT32 : (npy_int32)nfev;
+    r->why[number] = (npy_int8)why;
+    for (int64_t j = 0; j < n; j++) {
+        r->stderr_[number * n + j] = HUGE_VAL;
+    }
+    for (int64_t j = 0; r->pcov != NULL && j < n * n; j++) {
+        r->pcov[number * n * n + j] = HUGE_VAL;
+    }
+    r->ier[number] = (npy_int8)ier;
+}
+
+static int
+next_fit(void *self, lm_fit *slot)
+{
+    stream *s = self;
+    many *b = &s->b;
+    queue *q = &s->queue;
+    many_fit *fit = (many_fit *)slot;
+    const size_t size = b->m * sizeof(double);
+    for (;; q->next++) {
+        while (q->next == q->size) {
+            const int answer = take_block(s);
+            if (answer <= 0) {
+                return answer;
+            }
+        }
+        fit->number = q->numbers[q->next];
+        fit->count = q->counts == NULL ? b->m : q->counts[q->next];
+        fit->m = fit->count < b->n ? b->n : fit->count;
+        const double *x0 = (const double *)row_of(q->x0, q->next);
+        const int why = objection(b, x0, fit->count);
+        if (why == WHY_NONE) {
+            memcpy(slot->x, x0, b->n * sizeof(double));
+            break;
+        }
+        record(&s->results, b->n, fit->number, x0, INFO_IMPROPER, why, 0, NAN);
+    }
+    slot->state = b->start;
+    if (b->diag != NULL) {
+        memcpy(slot->diag, b->diag, b->n * sizeof(double));
+    }
+    if (fit->y != NULL) {
+        memcpy(fit->y, row_of(q->y, q->next), size);
+    }
+    if (fit->w != NULL) {
+        memcpy(fit->w, row_of(q->w, q->next), size);
+    }
+    for (int k = 0; k < b->ndata; k++) {
+        memcpy(fit->rows[k], row_of(b->data[k], q->next), b->row_size[k]);
+    }
+    q->next++;
+    return 1;
+}
+
+/* The covariance of a fit that has converged, where there is one. */
+static void
+record_covariance(stream *s, const many_fit *fit)
+{
+    const results *r = &s->results;
+    const lm_fit *f = &fit->fit;
+    const int64_t n = f->n, freedom = fit->count - r->free;
+    double *c = r->pcov == NULL ? s->covariance : r->pcov + fit->number * n * n;
+    int full_rank = 0;
+    if (r->absolute ? freedom >= 0 : freedom > 0) {
+        pyminpack_covariance(n, f->factors.r, f->factors.ldr, f->factors.ipvt, c, &full_rank, s->covariance_work,
+                             s->pivots, f->x, f->lower, f->upper);
+    }
+    const double deviation = r->absolute ? 1.0 : f->state.fnorm / sqrt((double)freedom);
+    if (full_rank) {
+        for (int64_t j = 0; j < n; j++) {
+            r->stderr_[fit->number * n + j] = deviation * sqrt(c[j * n + j]);
+        }
+    }
+    for (int64_t j = 0; r->pcov != NULL && j < n * n; j++) {
+        c[j] = full_rank ? c[j] * (deviation * deviation) : HUGE_VAL;
+    }
+}
+
+static void
+fit_ended(void *self, lm_fit *slot)
+{
+    stream *s = self;
+    const many_fit *fit = (const many_fit *)slot;
+    const lm_state *state = &slot->state;
+    record(&s->results, slot->n, fit->number, slot->x, state->info, lm_cause(slot), state->nfev, state->fnorm);
+    if (state->info >= 1 && state->info <= INFO_GTOL) {
+        record_covariance(s, fit);
+    }
+}
+
+/* Memory of the slots and of what they share. */
+static void
+lay_out_slots(stream *s, lm_plan *plan)
+{
+    many *b = &s->b;
+    const queue *q = &s->queue;
+    const int64_t m = b->m, n = b->n;
+    lm_plan_work(plan, &b->work, n);
+    lm_plan_doubles(plan, &b->column, m);
+    lm_plan_doubles(plan, &b->fjac, m * n);
+    lm_plan_doubles(plan, &b->h, n * b->slots);
+    lm_plan_doubles(plan, &s->covariance, n * n);
+    lm_plan_doubles(plan, &s->covariance_work, (2 * n + 4) * n);
+    lm_plan_ints(plan, &s->pivots, 2 * n);
+    for (int64_t i = 0; i < b->slots; i++) {
+        many_fit *fit = &s->fits[i];
+        lm_plan_doubles(plan, &fit->f, m);
+        lm_plan_doubles(plan, &fit->f_trial, m);
+        if (q->y != NULL) {
+            lm_plan_doubles(plan, &fit->y, m);
+        }
+        if (q->w != NULL) {
+            lm_plan_doubles(plan, &fit->w, m);
+        }
+        for (int k = 0; k < b->ndata; k++) {
+            lm_plan_doubles(plan, (double **)&fit->rows[k], (b->row_size[k] + sizeof(double) - 1) / sizeof(double));
+        }
+        lm_plan_fit(plan, &fit->fit);
+    }
+}
+
+/* Slots for fits like those of the first block. */
+static int
+allocate_slots(stream *s)
+{
+    many *b = &s->b;
+    const int64_t m = b->m, n = b->n;
+    if (lm_factor_by_rows(m, n)) {
+        const int64_t factor = lm_factor_size(m, n), step = pyminpack_dense_size(n);
+        b->work.scratch_size = factor > step ? factor : step;
+    }
+    s->fits = PyMem_RawCalloc(b->slots, sizeof *s->fits);
+    s->slots = PyMem_RawCalloc(b->slots, sizeof *s->slots);
+    b->model = PyMem_RawCalloc(n, sizeof *b->model);
+    b->kept = PyMem_RawCalloc(n, sizeof *b->kept);
+    if (s->fits == NULL || s->slots == NULL || b->model == NULL || b->kept == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int64_t i = 0; i < b->slots; i++) {
+        lm_fit *fit = &s->fits[i].fit;
+        *fit = (lm_fit){.n = n, .factors.ldr = n, .lower = b->lower, .upper = b->upper};
+        s->slots[i] = fit;
+    }
+    lm_plan plan = {NULL, 0};
+    lay_out_slots(s, &plan);
+    s->memory = PyMem_RawMalloc(plan.used);
+    if (s->memory == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    plan = (lm_plan){s->memory, 0};
+    lay_out_slots(s, &plan);
+    return 0;
+}
+
+/* The arguments, in the order of the signature. */
+enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_COMPARES, MANY_COL_DERIV, MANY_OPTIONS, MANY_DIAG = MANY_OPTIONS + OPTION_COUNT,
+       MANY_BOUNDS, MANY_TRIALS_ONLY, MANY_ABSOLUTE, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
+
+static void *
+result_array(PyObject *const *args, int k)
+{
+    PyObject *item = PyTuple_GET_ITEM(args[MANY_RESULTS], k);
+    return item == Py_None ? NULL : PyArray_DATA((PyArrayObject *)item);
+}
+
+/* Numbers into the struct, and pointers into arrays that pyminpack._many has made. */
+static int
+read_many(stream *s, PyObject *const *args)
+{
+    many *b = &s->b;
+    results *r = &s->results;
+    b->func = args[MANY_FUNC];
+    b->dfun = args[MANY_DFUN] == Py_None ? NULL : args[MANY_DFUN];
+    b->args = args[MANY_ARGS];
+    s->queue.supply = args[MANY_SUPPLY];
+    b->n = PyLong_AsLongLong(args[MANY_N]);
+    b->m = PyLong_AsLongLong(args[MANY_M]);
+    b->slots = PyLong_AsLongLong(args[MANY_SLOTS]);
+    b->compares = PyObject_IsTrue(args[MANY_COMPARES]);
+    b->col_deriv = PyObject_IsTrue(args[MANY_COL_DERIV]);
+    b->trials_only = PyObject_IsTrue(args[MANY_TRIALS_ONLY]);
+    r->absolute = PyObject_IsTrue(args[MANY_ABSOLUTE]);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    if (args[MANY_DIAG] != Py_None) {
+        b->diag = PyArray_DATA((PyArrayObject *)args[MANY_DIAG]);
+        b->start.mode = 2;
+    }
+    r->free = b->n;
+    if (args[MANY_BOUNDS] != Py_None) {
+        b->lower = PyArray_DATA((PyArrayObject *)args[MANY_BOUNDS]);
+        b->upper = b->lower + b->n;
+        for (int64_t j = 0; j < b->n; j++) {
+            r->free -= b->lower[j] == b->upper[j];
+        }
+    }
+    r->popt = result_array(args, POPT);
+    r->stderr_ = result_array(args, STDERR);
+    r->pcov = result_array(args, PCOV);
+    r->cost = result_array(args, COST);
+    r->nfev = result_array(args, NFEV);
+    r->ier = result_array(args, IER);
+    r->why = result_array(args, WHY);
+    b->stop = PyArray_DATA((PyArrayObject *)args[MANY_STOP]);
+    return set_options(&b->start, &b->epsfcn, args + MANY_OPTIONS, (b->dfun != NULL ? 100 : 200) * (b->n + 1));
+}
+
+/* The numbers of the fits for which a call was made that has failed, into the list `blame`. */
+static void
+blame_asked(const stream *s, PyObject *blame)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    npy_intp count = s->b.nasked;
+    PyObject *numbers = PyArray_SimpleNew(1, &count, NPY_INT64);
+    if (numbers != NULL) {
+        int64_t *to = PyArray_DATA((PyArrayObject *)numbers);
+        for (int64_t i = 0; i < count; i++) {
+            to[i] = ((const many_fit *)s->b.asked[i])->number;
+        }
+        (void)PyList_Append(blame, numbers);
+        Py_DECREF(numbers);
+    }
+    PyErr_Restore(type, value, traceback); /* more than any of the above */
+}
+
+static int
+run_stream(stream *s)
+{
+    many *b = &s->b;
+    const int first = take_block(s);
+    if (first <= 0) {
+        return first;
+    }
+    if (allocate_slots(s) < 0) {
+        return -1;
+    }
+    const lm_source source = {s, next_fit, fit_ended};
+    const lm_evaluator evaluator = many_batches(b);
+    const int status = lm_stream(s->slots, b->slots, &source, &evaluator, &b->work);
+    gil_take(&b->lock);
+    return status;
+}
+
+PyObject *
+pyminpack_solve_many(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs != MANY_ARGUMENT_COUNT || !PyTuple_Check(args[MANY_ARGS]) || !PyTuple_Check(args[MANY_RESULTS])
+        || PyTuple_GET_SIZE(args[MANY_RESULTS]) != RESULT_COUNT || !PyList_Check(args[MANY_BLAME])) {
+        PyErr_SetString(PyExc_TypeError, "solve_many() takes its arguments from pyminpack._many");
+        return NULL;
+    }
+    stream s = {.memory = NULL};
+    const int status = read_many(&s, args) < 0 ? -1 : run_stream(&s);
+    if (status < 0) {
+        blame_asked(&s, args[MANY_BLAME]);
+    }
+    PyMem_RawFree(s.fits);
+    PyMem_RawFree(s.slots);
+    PyMem_RawFree(s.b.model);
+    PyMem_RawFree(s.b.kept);
+    PyMem_RawFree(s.memory);
+    Py_XDECREF(s.queue.block);
+    if (status < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
