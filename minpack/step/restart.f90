@@ -77,7 +77,7 @@ contains
       !! Where a fit has ended, but with what it has lost, or left at walls, somewhere else.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)  !! may hold NaN
+      real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: x(n)

@@ -86,10 +86,13 @@ module minpack_step
       !! and D, which never shrinks, would make the rest of the fit crawl.
    real(wp), parameter :: rounding = 100.0_wp*epsmch
       !! of the size of the model: what a sum of squares of 0 may come out as
+   ! The second and fourth attempt start with what is lost somewhere else, the third where the first
+   ! has; it and the fourth more cautiously.
+   integer(c_int), parameter :: attempt_from_start = 3
    integer(c_int), parameter :: most_attempts = 4
    real(wp), parameter :: small_factor = 0.03_wp
-      !! First step bound of the third and later: small steps stay in the valley they start in.
-   integer(ik), parameter :: patience = 100  !! maxfev of the second and later, in units of n + 1
+      !! First step bound: small steps stay in the valley that they start in.
+   integer(ik), parameter :: patience = 100  !! maxfev of all but the first, in units of n + 1
 
 contains
 
@@ -233,7 +236,7 @@ contains
          state%xnorm = enorm(n, work)
          state%longest = state%xnorm
          factor = state%factor
-         if (state%attempt > 2) factor = min(factor, small_factor)
+         if (state%attempt >= attempt_from_start) factor = min(factor, small_factor)
          state%delta = factor*state%xnorm
          if (.not. state%delta > 0.0_wp) state%delta = factor
       end if
@@ -313,27 +316,27 @@ contains
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
       real(wp), intent(inout) :: inside(n, 3)
-      logical :: astray, improved
+      logical :: ended, astray, improved
 
       if (state%phase == phase_land) return
-      state%size = model_size(n, r, ldr, ipvt, x, inside(:, 1), state%fnorm)
+      ended = converged_or_exhausted(state%info)  ! else there may not even be a Jacobian
+      if (ended) state%size = model_size(n, r, ldr, ipvt, x, inside(:, 1), state%fnorm)
       if (state%phase == phase_search) then
-         astray = state%info == info_nonfinite
-         if (state%mode /= 2 .and. converged_or_exhausted(state%info)) then
+         astray = state%info == info_nonfinite .and. state%attempt < attempt_from_start
+         if (ended .and. state%mode /= 2 .and. state%attempt < most_attempts) then
             astray = columns_lost(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, state%size)
          end if
-         improved = state%attempt == 1 .or. &
-                    (state%fnorm < state%best_fnorm .and. converged_or_exhausted(state%info))
+         improved = state%attempt == 1 .or. (ended .and. state%fnorm < state%best_fnorm)
          if (improved) then
             inside(:, 2) = x
             state%best_fnorm = state%fnorm
             state%best_info = state%info
          end if
-         if (astray .and. state%walls /= 0 .and. state%attempt < most_attempts) then
+         if (astray .and. state%walls /= 0) then
             state%attempt = state%attempt + 1
+            if (.not. ended) state%attempt = attempt_from_start
             state%attempt_maxfev = state%nfev + patience*(n + 1)
-            ! What is lost somewhere else; or all where it was, and more cautiously.
-            if (state%attempt == 3) then
+            if (state%attempt == attempt_from_start) then
                x = inside(:, 1)
             else
                call restart_point(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, x_trial)
@@ -352,7 +355,7 @@ contains
             return
          end if
       end if
-      if (converged_or_exhausted(state%info)) then
+      if (ended) then
          if (state%accepted == 0) p = 0.0_wp
          call landing_point(n, r, ldr, ipvt, qtf, p, state%fnorm, x, inside(:, 1), lower, upper, &
                             state%size, state%xtol, state%walls /= 0, inside(:, 3), x_trial)

@@ -174,3 +174,15 @@ class TestWalls:
             lambda x: -7.0 * x - 5.5, [0.4375], Dfun=lambda x: [[-7.0]], bounds=(-0.75, INF)
         )
         assert (x.tolist(), ier) == ([-0.75], 1)
+
+    @pytest.mark.parametrize("where", ["start", "derivative"])
+    def test_no_value(self, where):
+        """A fit that ends without one has no factors to look for lost columns in."""
+
+        def func(x):
+            wrong = where == "start" or x[1] != 1
+            return np.full(4, np.nan) if wrong else x[0] * np.arange(4) + x[1] + [9, 0, 0, 0]
+
+        x, _, _, _, ier = leastsq(func, [2, 1], bounds=(0, [INF, 1.5]), full_output=True)
+        assert ier == 9
+        np.testing.assert_array_equal(x, [2, 1])
