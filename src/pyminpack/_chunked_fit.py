@@ -158,7 +158,16 @@ def _data(
         if rows < 1:
             raise ValueError(f"chunk is {rows}; want a positive number of data.")
     rows = rows or max(LEAST_ROWS, CHUNK_NUMBERS // (n + 1))
-    return Chunks(xdata, ydata, sigma, rows), Crew(workers, executor)
+    if _fit_data.is_dask(xdata) or _fit_data.is_dask(ydata):
+        if executor is not None or workers != 1:
+            raise TypeError("workers and executor are not for Dask's data, which have their own.")
+        from ._distributed import DaskChunks, DaskCrew
+
+        return DaskChunks(xdata, ydata, sigma, rows), DaskCrew()
+    data = Chunks(xdata, ydata, sigma, rows)
+    if data.size == 0:
+        raise ValueError("ydata must not be empty.")
+    return data, Crew(workers, executor)
 
 
 def _first_look(f: Callable[..., Any], model: Model, p0: FloatArray, chunk: Chunk) -> float:

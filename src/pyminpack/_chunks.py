@@ -16,7 +16,7 @@ from ._crew import add_note
 from ._minpack import enorm
 from ._missing import apply_policy, is_array, is_column
 
-__all__ = ["Chunk", "Chunks", "Model"]
+__all__ = ["Chunk", "Chunks", "Model", "require_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 Numbers = tuple[Any, FloatArray, float | FloatArray | None]
@@ -54,9 +54,11 @@ class Chunks:
         As for `curve_fit`; `ydata` of shape (M,), `sigma` one number or as many.
     rows : int
         Of a chunk.
+    start : int
+        The number of the first observation, where these are but a part.
     """
 
-    def __init__(self, xdata: Any, ydata: Any, sigma: Any, rows: int) -> None:
+    def __init__(self, xdata: Any, ydata: Any, sigma: Any, rows: int, start: int = 0) -> None:
         if isinstance(ydata, list | tuple):
             ydata = _fit_data.as_data("ydata", ydata)
         if isinstance(xdata, list | tuple):
@@ -65,7 +67,7 @@ class Chunks:
             sigma = _fit_data.as_data("sigma", sigma)
         if np.ndim(ydata) != 1:
             raise ValueError(f"ydata have the shape {np.shape(ydata)}; in chunks, want (M,).")
-        self.size, self._rows = len(ydata), rows
+        self.size, self._rows, self._start = len(ydata), rows, start
         if np.ndim(sigma) and np.shape(sigma) != (self.size,):
             raise ValueError(
                 f"sigma has the shape {np.shape(sigma)}; in chunks, want a number, or one for each "
@@ -75,24 +77,25 @@ class Chunks:
         self._xdata, self._ydata, self._sigma = xdata, ydata, sigma
 
     def __len__(self) -> int:
-        return -(-self.size // self._rows)
+        return max(1, -(-self.size // self._rows))
 
     def __iter__(self) -> Iterator[Chunk]:
-        for start in range(0, self.size, self._rows):
-            yield self._cut(slice(start, start + self._rows))
+        for start in range(0, max(1, self.size), self._rows):
+            yield self.cut(slice(start, start + self._rows))
 
     def first(self) -> Chunk:
         """Return the first of them."""
-        return self._cut(slice(self._rows))
+        return self.cut(slice(self._rows))
 
     def sample(self, most: int) -> Chunk:
         """Return observations from all over the data, as many as `most` or few more."""
-        return self._cut(slice(0, self.size, max(1, self.size // most)))
+        return self.cut(slice(0, self.size, max(1, self.size // most)))
 
-    def _cut(self, rows: slice) -> Chunk:
+    def cut(self, rows: slice) -> Chunk:
+        """Return some rows."""
         x, y = _rows_of(self._xdata, rows, self.size), _rows_of(self._ydata, rows, self.size)
         sigma = _rows_of(self._sigma, rows, self.size) if np.ndim(self._sigma) else self._sigma
-        return Chunk(rows.start or 0, x, y, sigma)
+        return Chunk(self._start + (rows.start or 0), x, y, sigma)
 
 
 def _require_rows(name: str, data: Any, size: int) -> None:
@@ -110,6 +113,11 @@ def _require_rows(name: str, data: Any, size: int) -> None:
             f"{name} is {_describe(data)}; in chunks, want an array of shape (..., M), a table, or "
             "a dict of arrays."
         )
+    require_shape(name, shape, size)
+
+
+def require_shape(name: str, shape: tuple[int, ...], size: int) -> None:
+    """Raise where data of this shape cannot be cut as the `size` observations are."""
     if shape[-1:] != (size,):
         raise ValueError(
             f"{name} has the shape {shape}; in chunks, want (..., M), for the M = {size} of ydata."

@@ -19,6 +19,7 @@ __all__ = [
     "check_policy",
     "correlated",
     "is_cut",
+    "is_dask",
     "nonfinite",
     "prepare",
     "require_finite",
@@ -44,7 +45,7 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
     if type(ydata) is not np.ndarray or type(xdata) is not np.ndarray:
         if isinstance(ydata, np.memmap) and ydata.ndim == 1 and ydata.size > CUT:
             return True
-        if any(hasattr(type(data), "__dask_graph__") for data in (xdata, ydata)):
+        if is_dask(ydata) or is_dask(xdata):
             return True
     if options:
         options.pop("chunk", None)
@@ -54,6 +55,11 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
                     f"{name} is for data in chunks; want chunk, too: how many are in each."
                 )
     return False
+
+
+def is_dask(data: Any) -> bool:
+    """Whether it is one of Dask's arrays or tables."""
+    return hasattr(type(data), "__dask_graph__")
 
 
 def prepare(

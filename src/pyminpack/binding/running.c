@@ -73,20 +73,26 @@ pyminpack_reduce_block(PyObject *Py_UNUSED(module), PyObject *args)
     return result;
 }
 
-PyObject *
-pyminpack_merge_blocks(PyObject *Py_UNUSED(module), PyObject *args)
+PyArrayObject *
+as_running(PyObject *value, npy_intp n)
 {
-    PyObject *first, *second;
-    Py_ssize_t n;
-    if (!PyArg_ParseTuple(args, "nOO:merge_blocks", &n, &first, &second)) {
-        return NULL;
+    PyArrayObject *a = NULL;
+    if (n > 0 && PyArray_CheckExact(value) && PyArray_TYPE((PyArrayObject *)value) == NPY_DOUBLE) {
+        a = (PyArrayObject *)PyArray_FROMANY(value, NPY_DOUBLE, 0, 0, NPY_ARRAY_CARRAY_RO);
+        if (a == NULL || (PyArray_NDIM(a) == 1 && PyArray_DIM(a, 0) == lm_running_size(n))) {
+            return a;
+        }
+        Py_DECREF(a);
     }
-    const npy_intp size = n < 1 ? 0 : lm_running_size(n);
-    if (size == 0 || !is_vector(first, size) || !is_vector(second, size)) {
-        PyErr_Format(PyExc_ValueError, "These are not two running factors of Jacobians of %zd columns.", n);
-        return NULL;
-    }
-    PyObject *merged = vector(size, NPY_DOUBLE, PyArray_DATA((PyArrayObject *)first));
+    PyErr_Format(PyExc_ValueError, "This is not the running factor of a Jacobian of %zd columns.", (Py_ssize_t)n);
+    return NULL;
+}
+
+static PyObject *
+merged_of(PyArrayObject *first, PyArrayObject *second, npy_intp n)
+{
+    const npy_intp size = PyArray_SIZE(first);
+    PyObject *merged = vector(size, NPY_DOUBLE, PyArray_DATA(first));
     double *other = PyMem_RawMalloc(size * sizeof(double));
     if (merged == NULL || other == NULL) {
         Py_XDECREF(merged);
@@ -95,9 +101,26 @@ pyminpack_merge_blocks(PyObject *Py_UNUSED(module), PyObject *args)
     }
     gil lock = {NULL};
     gil_let_go(&lock, 1.0 * n * n * n);
-    memcpy(other, PyArray_DATA((PyArrayObject *)second), size * sizeof(double)); /* merging uses it up */
+    memcpy(other, PyArray_DATA(second), size * sizeof(double)); /* merging uses it up */
     lm_factor_merge(n, PyArray_DATA((PyArrayObject *)merged), other);
     gil_take(&lock);
     PyMem_RawFree(other);
+    return merged;
+}
+
+PyObject *
+pyminpack_merge_blocks(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *first, *second, *merged = NULL;
+    Py_ssize_t n;
+    if (!PyArg_ParseTuple(args, "nOO:merge_blocks", &n, &first, &second)) {
+        return NULL;
+    }
+    PyArrayObject *one = as_running(first, n), *two = one == NULL ? NULL : as_running(second, n);
+    if (two != NULL) {
+        merged = merged_of(one, two, n);
+    }
+    Py_XDECREF(one);
+    Py_XDECREF(two);
     return merged;
 }

@@ -4,6 +4,9 @@
 
 #include "python.h"
 
+/* A running factor of n columns, of any alignment, as what came with a message has; NULL where it is none. */
+PyArrayObject *as_running(PyObject *value, npy_intp n);
+
 PyObject *pyminpack_reduce_block(PyObject *module, PyObject *args);
 PyObject *pyminpack_merge_blocks(PyObject *module, PyObject *args);
 

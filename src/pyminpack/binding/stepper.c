@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "numbers.h"
 #include "objects.h"
+#include "running.h"
 
 typedef struct {
     PyObject_HEAD
@@ -265,17 +266,19 @@ stepper_running(PyObject *self, PyObject *value)
     if (!is_due(s, REQUEST_JACOBIAN)) {
         return NULL;
     }
-    if (!is_vector(value, lm_running_size(n))) {
-        PyErr_Format(PyExc_ValueError, "This is not the running factor of a Jacobian of %zd columns.", (Py_ssize_t)n);
+    PyArrayObject *running = as_running(value, n);
+    if (running == NULL) {
         return NULL;
     }
     double *scratch = PyMem_RawMalloc(lm_end_size(n) * sizeof(double));
     if (scratch == NULL) {
+        Py_DECREF(running);
         return PyErr_NoMemory();
     }
     s->fit.state.njev += 1;
-    advance(s, PyArray_DATA((PyArrayObject *)value), scratch);
+    advance(s, PyArray_DATA(running), scratch);
     PyMem_RawFree(scratch);
+    Py_DECREF(running);
     Py_RETURN_NONE;
 }
 

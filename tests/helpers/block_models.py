@@ -1,0 +1,30 @@
+"""Models for fits in blocks, where other processes can import them."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+
+def peak(t, height, place, width, ground):
+    return height * np.exp(-(((t - place) / width) ** 2)) + ground
+
+
+def line_less_five(x, block):
+    """Residuals of one line through blocks of numbers, none of which is block 5."""
+    if block == 5:
+        raise LookupError("no block 5")
+    return x[0] + x[1] * block - np.arange(3.0)
+
+
+def deadly_peak(folder, t, *p):
+    """The peak; the first process that is asked for it off the start is gone without a word."""
+    if p[0] != 2.0:
+        try:
+            Path(folder, "dead").touch(exist_ok=False)
+        except FileExistsError:
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return peak(t, *p)
