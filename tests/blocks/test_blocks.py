@@ -6,29 +6,22 @@ import threading
 from array import array
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from block_models import T, line_less_five
+from block_models import decay_jacobian as jacobian
+from block_models import decay_residuals as residuals
 
 from pyminpack import leastsq
 from pyminpack._crew import AHEAD, Crew, Tree, add_note
 
 rng = np.random.default_rng(13)
-T = np.linspace(0.0, 4.0, 1001)
-Y = 3.0 * np.exp(-0.7 * T) + 0.5 + rng.normal(scale=0.05, size=T.size)
 START = [1.0, 1.0, 1.0]
 WHOLE = slice(None)
 #: Of different sizes, one of them empty, and not a power of two of them.
 BLOCKS = [slice(*ends) for ends in itertools.pairwise([0, 1, 90, 300, 300, 301, 610, 1001])]
-
-
-def residuals(x, rows):
-    return x[0] * np.exp(-x[1] * T[rows]) + x[2] - Y[rows]
-
-
-def jacobian(x, rows):
-    decay = np.exp(-x[1] * T[rows])
-    return np.stack([decay, -x[0] * T[rows] * decay, np.ones_like(decay)], axis=1)
 
 
 def by_columns(x, rows):
@@ -143,7 +136,7 @@ def test_same_bits_whoever_works(options):
     late = Reversed()
     assert fit(executor=late, workers=2) == alone
     assert late.most == 2 * AHEAD
-    with ProcessPoolExecutor(2) as executor:
+    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
         assert fit(executor=executor) == alone
 
 
@@ -287,9 +280,10 @@ class TestErrors:
         assert workers > 1 or late or "block 3 (from 0)" in notes[0]
 
     def test_of_another_process(self):
-        with ProcessPoolExecutor(1) as executor, pytest.raises(ZeroDivisionError) as caught:
-            leastsq(_fails_in_two, 1.0, blocks=range(6), executor=executor)
-        assert "block 2 (from 0)" in caught.value.__notes__[-1]
+        pool = ProcessPoolExecutor(1, get_context("spawn"))
+        with pool as executor, pytest.raises(LookupError, match="no block 5") as caught:
+            leastsq(line_less_five, [1.0, 1.0], blocks=range(6), executor=executor)
+        assert "block 5 (from 0)" in caught.value.__notes__[-1]
         assert caught.value.__cause__ is not None  # the traceback there
 
     def test_in_reading(self):
@@ -352,10 +346,6 @@ class TestErrors:
                 leastsq(residuals, START, blocks=BLOCKS, **options)
         with pytest.raises(TypeError, match="want blocks, too"):
             leastsq(lambda x: x, 1.0, workers=2)
-
-
-def _fails_in_two(x, block):
-    return x - 1 / (block - 2)
 
 
 class TestNotFinite:

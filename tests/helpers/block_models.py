@@ -6,6 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
+T = np.linspace(0.0, 4.0, 1001)
+Y = 3.0 * np.exp(-0.7 * T) + 0.5 + np.random.default_rng(13).normal(scale=0.05, size=T.size)
+
+
+def decay_residuals(x, rows):
+    return x[0] * np.exp(-x[1] * T[rows]) + x[2] - Y[rows]
+
+
+def decay_jacobian(x, rows):
+    decay = np.exp(-x[1] * T[rows])
+    return np.stack([decay, -x[0] * T[rows] * decay, np.ones_like(decay)], axis=1)
+
 
 def peak(t, height, place, width, ground):
     return height * np.exp(-(((t - place) / width) ** 2)) + ground
