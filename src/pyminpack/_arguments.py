@@ -268,7 +268,9 @@ def as_integer(name: str, value: Any) -> int:
 def require_callable(func: object, Dfun: object) -> None:
     """Raise where `func` or `Dfun` cannot be called."""
     if not callable(func):
-        raise TypeError(f"func is {_describe(func)}; want a function func(x, *args).")
+        raise TypeError(
+            f"func is {_describe(func)}; want a function func(x, *args), or with m= a compiled one."
+        )
     if Dfun is not None and not callable(Dfun):
         raise TypeError(f"Dfun is {_describe(Dfun)}; want a function Dfun(x, *args) or None.")
 

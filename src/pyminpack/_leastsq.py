@@ -90,6 +90,24 @@ def leastsq(
 ) -> FullInBlocks: ...  # fmt: skip
 @overload
 def leastsq(
+    func: Any, x0: npt.ArrayLike, args: Any = ..., Dfun: Any = ...,
+    full_output: No = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., *, m: int, bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> tuple[FloatArray, int]: ...  # fmt: skip
+@overload
+def leastsq(
+    func: Any, x0: npt.ArrayLike, args: Any = ..., Dfun: Any = ...,
+    *, m: int, full_output: Yes, col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
+    gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
+    diag: npt.ArrayLike | None = ..., warning: bool = ..., bounds: Any = ...,
+    max_nfev: int | None = ..., callback: Callable[[Iteration], Any] | None = ...,
+    verbose: int = ...,
+) -> tuple[FloatArray, FloatArray | None, InfoDict, str, int]: ...  # fmt: skip
+@overload
+def leastsq(
     func: Callable[..., Any], x0: npt.ArrayLike, args: Any = ..., Dfun: Derivatives | None = ...,
     full_output: bool = ..., col_deriv: bool = ..., ftol: float = ..., xtol: float = ...,
     gtol: float = ..., maxfev: int = ..., epsfcn: float | None = ..., factor: float = ...,
@@ -98,10 +116,10 @@ def leastsq(
     verbose: int = ...,
 ) -> Short | Full: ...  # fmt: skip
 def leastsq(
-    func: Callable[..., Any],
+    func: Any,
     x0: npt.ArrayLike,
     args: Any = (),
-    Dfun: Derivatives | None = None,
+    Dfun: Any = None,
     full_output: bool | Literal[0, 1] = False,
     col_deriv: bool = False,
     ftol: float = 1.49012e-08,
@@ -121,7 +139,8 @@ def leastsq(
     workers: int = 1,
     executor: Executor | None = None,
     checkpoint: StrPath | None = None,
-) -> Short | Full | FullInBlocks:
+    m: int | None = None,
+) -> tuple[Any, ...]:
     """Minimise the sum of squares of `func` by MINPACK's Levenberg-Marquardt.
 
     Finds ``argmin_x sum(func(x, *args)**2)``. A drop-in replacement of `scipy.optimize.leastsq`.
@@ -195,6 +214,11 @@ def leastsq(
     checkpoint : path-like, optional
         With `blocks`: a file into which the state of the fit is written at each new point. If it is
         there at the start the fit goes on from it, to the same bits.
+    m : int, optional
+        M. `func` is then compiled, and runs without the interpreter and its lock: a numba cfunc, a
+        ctypes or cffi function pointer, a PyCapsule or a `scipy.LowLevelCallable`, with one of the
+        two signatures that cminpack has for it; see Notes. `args` is its `p`: an address, a ctypes
+        or cffi pointer or a PyCapsule, or a contiguous array or other buffer, for its address.
 
     Returns
     -------
@@ -221,7 +245,7 @@ def leastsq(
     ier : int
         1, 2, 3, 4: converged by `ftol`, `xtol`, both, `gtol`. 0: improper input; 5: `maxfev`
         reached; 6, 7, 8: `ftol`, `xtol`, `gtol` too small; 9: residuals or Jacobian not finite;
-        10: stopped by `callback`.
+        10: stopped by `callback`; negative: stopped by a compiled `func`, which returned that.
 
     Raises
     ------
@@ -235,7 +259,7 @@ def leastsq(
     Warns
     -----
     RuntimeWarning
-        `ier` 5 to 8, without `full_output`.
+        `ier` 5 to 8 or negative, without `full_output`.
 
     Notes
     -----
@@ -251,6 +275,19 @@ def leastsq(
     what it has lost in the middle of the box, and from the start by small steps.
 
     An exception raised in `func` or `Dfun` ends the fit and passes through unchanged.
+
+    A compiled `func` has one of these two signatures, the second for `Dfun` as well::
+
+        int fcn(void *p, int m, int n, const double *x, double *fvec, int iflag)
+        int fcn(void *p, int m, int n, const double *x, double *fvec, double *fjac,
+                int ldfjac, int iflag)
+
+    With `iflag` 1, and in the first with any, it puts the M residuals into `fvec` and leaves `fjac`
+    as it is; in the second, with `iflag` 2, it puts the derivative of residual i by x[j] into
+    ``fjac[i + j*ldfjac]`` and leaves `fvec` as it is. A `func` of the second kind needs no `Dfun`,
+    unless that is '2-point'; where it does not tell its signature, it is given as `Dfun`, too. A
+    negative number returned ends the fit, any other is ignored. `callback` and `verbose` take the
+    lock for their own time alone, and Ctrl-C is looked for once a second.
 
     Examples
     --------
@@ -270,14 +307,22 @@ def leastsq(
         limits = as_bounds(bounds, x0)
     run = solve
     make_differences: Callable[..., Any] = jacobian_by
-    if blocks is not None:
+    if m is not None:
+        if blocks is not None:
+            raise TypeError("m is for a compiled func, which does not go by blocks.")
+        from . import _compiled
+
+        run = _minpack.solve_compiled
+        func = _compiled.as_model(func, Dfun, args, m)
+        args, Dfun = (), func[2] or None
+    elif blocks is not None:
         from ._blocks import BlockDifferences, solve_blocks
 
         run = partial(
             solve_blocks, blocks=blocks, workers=workers, executor=executor, checkpoint=checkpoint
         )
         make_differences = BlockDifferences.by
-    elif workers != 1 or executor is not None or checkpoint is not None:
+    if blocks is None and (workers != 1 or executor is not None or checkpoint is not None):
         raise TypeError(
             "workers, executor and checkpoint are for fits in blocks; want blocks, too."
         )
@@ -288,7 +333,8 @@ def leastsq(
     before = 0
     if differences is not None:
         col_deriv, before = True, differences.nfev
-    require_callable(func, Dfun)
+    if m is None:
+        require_callable(func, Dfun)
     trials_only = max_nfev is not None
     if max_nfev is not None:
         maxfev = max_nfev
@@ -312,7 +358,7 @@ def leastsq(
     if not warning:
         _deprecate_warning()
     if len(fit) == 2:
-        short: Short = fit
+        short: tuple[Any, ...] = fit
         return short
 
     x, ier = fit.x, fit.ier

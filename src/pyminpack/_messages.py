@@ -18,10 +18,12 @@ IMPROPER = "Improper input parameters."
 def message(
     ier: int, ftol: float, xtol: float, gtol: float, maxfev: int, trials_only: bool = False
 ) -> str:
-    """Text for `ier` 1 to 8 and 10 (the meanings: MINPACK-1 User Guide, ANL-80-74).
+    """Text for `ier` 1 to 8, 10 and negative ones (the meanings: MINPACK-1 User Guide, ANL-80-74).
 
     Cached: formatting it would cost more than a small fit's bookkeeping.
     """
+    if ier < 0:
+        return f"Stopped by func or Dfun, which returned {ier}."
     by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"
     by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
     uncounted = ", those for differences not counted" if trials_only else ""

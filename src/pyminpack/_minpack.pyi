@@ -101,6 +101,26 @@ def solve(
 def parts() -> dict[str, int]: ...
 def reduce_block(jacobian: Any, f: FloatArray, n: int, col_deriv: bool, /) -> FloatArray | int: ...
 def merge_blocks(n: int, first: FloatArray, second: FloatArray, /) -> FloatArray: ...
+def solve_compiled(
+    model: tuple[Any, ...],
+    x0: npt.ArrayLike,
+    args: tuple[()],
+    Dfun: Any,
+    full_output: bool,
+    col_deriv: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    epsfcn: float | None,
+    factor: float,
+    diag: npt.ArrayLike | None,
+    bounds: FloatArray | None,
+    watch: Callable[..., None] | None,
+    trials_only: bool,
+    /,
+) -> tuple[FloatArray, int] | Outcome: ...
+def capsule_address(capsule: Any, /) -> tuple[int, bytes | None]: ...
 def lmdif(
     fcn: Callable[[FloatArray, FloatArray, int], int],
     x: FloatArray,

@@ -49,6 +49,11 @@ class TestSignature:
             ("max_nfev", inspect.Parameter.KEYWORD_ONLY, None),
             ("callback", inspect.Parameter.KEYWORD_ONLY, None),
             ("verbose", inspect.Parameter.KEYWORD_ONLY, 0),
+            ("blocks", inspect.Parameter.KEYWORD_ONLY, None),
+            ("workers", inspect.Parameter.KEYWORD_ONLY, 1),
+            ("executor", inspect.Parameter.KEYWORD_ONLY, None),
+            ("checkpoint", inspect.Parameter.KEYWORD_ONLY, None),
+            ("m", inspect.Parameter.KEYWORD_ONLY, None),
         ]
         empty = inspect.Parameter.empty
         assert [(p.name, p.default) for p in parameters] == [

@@ -1,5 +1,6 @@
 """What a user's program may say; for the type checkers alone, nothing runs it."""
 
+import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,6 +81,13 @@ for part in in_blocks[2]["fvec"]:
 x, ier = leastsq(residuals, t, bounds=(0, [1.0, 2.0]), max_nfev=50, verbose=1)
 either = leastsq(residuals, t, full_output=known_at_run_time)
 x = either[0]
+
+# Compiled functions, of types that do not tell.
+pointer: Any = ctypes.CFUNCTYPE(ctypes.c_int)(0)
+x, status = leastsq(pointer, t, y, m=9)
+assert_type(status, int)
+x, cov_x, infodict, mesg, status = leastsq(pointer, t, y.ctypes, pointer, m=9, full_output=True)
+assert_type(infodict, InfoDict)
 
 # curve_fit: a tuple of two or five with names.
 popt, pcov = curve_fit(decay, t, y)

@@ -6,6 +6,7 @@
 
 #include "differences.h"
 #include "objects.h"
+#include "watch.h"
 
 /* Whether the last callee has let go of its x, and left it as it was made: then the next may have it. */
 static int
@@ -16,7 +17,7 @@ is_free(const python_fit *f)
     return 0;
 #else
     PyArrayObject *x = (PyArrayObject *)f->stack[1];
-    return x != NULL && Py_REFCNT(x) == 1 && PyArray_NDIM(x) == 1 && PyArray_DIM(x, 0) == f->fit.n
+    return x != NULL && Py_REFCNT(x) == 1 && PyArray_NDIM(x) == 1 && PyArray_DIM(x, 0) == f->whole.fit.n
            && PyArray_STRIDE(x, 0) == sizeof(double) && PyArray_TYPE(x) == NPY_DOUBLE
            && PyArray_ISBEHAVED(x) && ((PyArrayObject_fields *)x)->weakreflist == NULL;
 #endif
@@ -29,13 +30,13 @@ call_user(python_fit *f, PyObject *function, const double *x)
         return NULL;
     }
     if (!is_free(f)) {
-        npy_intp n = f->fit.n;
+        npy_intp n = f->whole.fit.n;
         Py_XSETREF(f->stack[1], PyArray_SimpleNew(1, &n, NPY_DOUBLE));
         if (f->stack[1] == NULL) {
             return NULL;
         }
     }
-    memcpy(PyArray_DATA((PyArrayObject *)f->stack[1]), x, f->fit.n * sizeof(double));
+    memcpy(PyArray_DATA((PyArrayObject *)f->stack[1]), x, f->whole.fit.n * sizeof(double));
     return PyObject_Vectorcall(function, f->stack + 1, f->nstack | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                NULL);
 }
@@ -49,15 +50,15 @@ evaluate(void *self, const double *x, double *fvec)
     if (value == NULL) {
         return -1;
     }
-    if (!is_vector(value, f->m)) {
-        Py_SETREF(value, (PyObject *)as_residuals(value, f->m));
+    if (!is_vector(value, f->whole.m)) {
+        Py_SETREF(value, (PyObject *)as_residuals(value, f->whole.m));
         if (value == NULL) {
             return -1;
         }
     }
-    memcpy(fvec, PyArray_DATA((PyArrayObject *)value), f->m * sizeof(double));
+    memcpy(fvec, PyArray_DATA((PyArrayObject *)value), f->whole.m * sizeof(double));
     Py_DECREF(value);
-    f->fit.state.nfev += 1;
+    f->whole.fit.state.nfev += 1;
     return 0;
 }
 
@@ -65,12 +66,12 @@ static int
 residual(void *self, lm_fit *const *Py_UNUSED(fits), int64_t Py_UNUSED(count))
 {
     python_fit *f = self;
-    const int64_t m = f->m;
+    const int64_t m = f->whole.m;
     gil_take(&f->lock);
-    if (f->fit.state.iteration > 0 && evaluate(f, f->fit.x_trial, f->f_trial) < 0) {
+    if (f->whole.fit.state.iteration > 0 && evaluate(f, f->whole.fit.x_trial, f->whole.f_trial) < 0) {
         return -1;
     }
-    f->fit.state.fnorm_trial = pyminpack_enorm(&m, f->f_trial);
+    f->whole.fit.state.fnorm_trial = pyminpack_enorm(&m, f->whole.f_trial);
     gil_let_go(&f->lock, f->step_operations);
     return 0;
 }
@@ -81,77 +82,66 @@ store_jacobian(python_fit *f, PyArrayObject *source)
 {
     const char *data = PyArray_BYTES(source);
     const npy_intp across = PyArray_STRIDE(source, 0), down = PyArray_STRIDE(source, 1);
-    for (npy_intp j = 0; j < f->fit.n; j++) {
-        double *column = f->fjac + j * f->m;
+    for (npy_intp j = 0; j < f->whole.fit.n; j++) {
+        double *column = f->whole.fjac + j * f->whole.m;
         if (down == sizeof(double)) {
-            memcpy(column, data + j * across, f->m * sizeof(double));
+            memcpy(column, data + j * across, f->whole.m * sizeof(double));
             continue;
         }
-        for (npy_intp i = 0; i < f->m; i++) {
+        for (npy_intp i = 0; i < f->whole.m; i++) {
             column[i] = *(const double *)(data + j * across + i * down);
         }
     }
 }
 
-static void
-factor_in_place(python_fit *f)
+/* Threads for a reduction by rows, for which the lock is let go: they are from the environment. */
+static int
+begin_reduction(python_fit *f)
 {
-    f->factored = 1;
-    lm_factor_in_place(&f->fit.factors, f->m, f->fit.n, f->fjac, f->fvec, f->work.p, f->work.work,
-                       f->f_trial);
-}
-
-static void
-factor_by_rows(python_fit *f, const double *j, npy_intp row_stride, npy_intp column_stride)
-{
-    const npy_intp m = f->m, n = f->fit.n;
-    const int threads = lm_factor_threads(m, n); /* from the environment: under the lock */
-    f->factored = 1;
-    gil_let_go(&f->lock, 2.0 * m * n * n);
-    lm_factor_whole(&f->fit.factors, m, n, j, row_stride, column_stride, f->fvec, f->work.scratch, threads);
+    const whole_fit *w = &f->whole;
+    const int threads = lm_factor_threads(w->m, w->fit.n);
+    gil_let_go(&f->lock, 2.0 * w->m * w->fit.n * w->fit.n);
+    return threads;
 }
 
 static int
 factors_by_differences(python_fit *f)
 {
-    lm_state *state = &f->fit.state;
-    const int64_t before = state->nfev;
-    if (lm_differences(&f->fit, f->m, f->fvec, f->epsfcn, f->fjac, f->m, evaluate, f) < 0) {
+    whole_fit *w = &f->whole;
+    const int64_t before = w->fit.state.nfev;
+    if (lm_differences(&w->fit, w->m, w->fvec, w->epsfcn, w->fjac, w->m, evaluate, f) < 0) {
         return -1;
     }
-    if (f->trials_only && state->maxfev < INT64_MAX - f->fit.n) { /* the limit moves along */
-        state->maxfev += state->nfev - before;
-    }
-    if (f->by_rows) {
-        factor_by_rows(f, f->fjac, 1, f->m);
-    }
-    else {
-        factor_in_place(f);
-    }
+    lm_whole_count_differences(w, w->fit.state.nfev - before);
+    lm_whole_factor(w, w->by_rows ? begin_reduction(f) : 1);
     return 0;
 }
 
 static int
 factors_by_user(python_fit *f)
 {
-    PyObject *value = call_user(f, f->dfun, f->fit.x);
+    whole_fit *w = &f->whole;
+    PyObject *value = call_user(f, f->dfun, w->fit.x);
     if (value == NULL) {
         return -1;
     }
-    PyArrayObject *source = as_jacobian(value, f->m, f->fit.n, f->col_deriv);
+    PyArrayObject *source = as_jacobian(value, w->m, w->fit.n, f->col_deriv);
     Py_DECREF(value);
     if (source == NULL) {
         return -1;
     }
-    f->fit.state.njev += 1;
-    if (f->by_rows) { /* read once and never copied */
-        factor_by_rows(f, PyArray_DATA(source), PyArray_STRIDE(source, 1) / sizeof(double),
-                       PyArray_STRIDE(source, 0) / sizeof(double));
+    w->fit.state.njev += 1;
+    if (w->by_rows) { /* read once and never copied */
+        const int threads = begin_reduction(f);
+        w->factored = 1;
+        lm_factor_whole(&w->fit.factors, w->m, w->fit.n, PyArray_DATA(source),
+                        PyArray_STRIDE(source, 1) / sizeof(double), PyArray_STRIDE(source, 0) / sizeof(double),
+                        w->fvec, w->work.scratch, threads);
         gil_take(&f->lock);
     }
     else {
         store_jacobian(f, source);
-        factor_in_place(f);
+        lm_whole_factor(w, 1);
     }
     Py_DECREF(source);
     return 0;
@@ -169,65 +159,25 @@ jacobian(void *self, lm_fit *const *Py_UNUSED(fits), int64_t Py_UNUSED(count))
     return 0;
 }
 
-static void
-swap(python_fit *f)
-{
-    double *accepted = f->f_trial;
-    f->f_trial = f->fvec;
-    f->fvec = accepted;
-}
-
-/* Tell the watcher of a new point; its StopIteration ends the fit, unless that has just converged;
- * anything else is an error. */
-static int
-show(python_fit *f)
-{
-    const lm_state *state = &f->fit.state;
-    PyObject *x = vector(f->fit.n, NPY_DOUBLE, f->fit.x), *fvec = vector(f->m, NPY_DOUBLE, f->fvec);
-    PyObject *answer = x && fvec ? PyObject_CallFunction(f->watch, "OOLLd", x, fvec,
-                                                         (long long)state->nfev,
-                                                         (long long)state->iteration - 1,
-                                                         state->delta)
-                                 : NULL;
-    Py_XDECREF(x);
-    Py_XDECREF(fvec);
-    Py_XDECREF(answer);
-    if (answer != NULL) {
-        return 0;
-    }
-    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        return -1;
-    }
-    PyErr_Clear();
-    if (state->request != REQUEST_STOP || state->info > INFO_GTOL) {
-        lm_end(&f->fit, INFO_STOPPED);
-    }
-    return 0;
-}
-
 static int
 moved(void *self, lm_fit *const *Py_UNUSED(fits), int64_t Py_UNUSED(count))
 {
     python_fit *f = self;
-    swap(f);
-    if (f->watch == NULL || f->fit.state.iteration == 1) { /* the start is no news */
+    lm_whole_swap(&f->whole);
+    if (f->watch == NULL || f->whole.fit.state.iteration == 1) { /* the start is no news */
         return 0;
     }
     gil_take(&f->lock);
-    return show(f);
+    return tell(f->watch, &f->whole);
 }
 
 int
 run_python_fit(python_fit *f)
 {
-    const double n = (double)f->fit.n;
+    const double n = (double)f->whole.fit.n;
     f->step_operations = 10.0 * n * n * n;
-    lm_fit *fits[1] = {&f->fit};
     const lm_evaluator evaluator = {f, residual, jacobian, moved};
-    const int status = lm_run(fits, 1, &evaluator, &f->work);
+    const int status = lm_whole_run(&f->whole, &evaluator);
     gil_take(&f->lock);
-    if (f->fit.state.iteration == 0) { /* improper input */
-        swap(f);
-    }
     return status;
 }

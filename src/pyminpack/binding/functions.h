@@ -3,23 +3,16 @@
 #define PYMINPACK_FUNCTIONS_H
 
 #include "gil.h"
-#include "loop.h"
 #include "python.h"
+#include "whole.h"
 
 typedef struct {
-    lm_fit fit;
-    lm_work work;
+    whole_fit whole; /* first: the loop's pointer is ours */
     PyObject *func, *dfun; /* dfun: NULL for differences */
     PyObject *watch;       /* called at each new point; NULL: nobody */
     PyObject **stack;      /* vectorcall: a free slot, x, the extra arguments */
     Py_ssize_t nstack;
     int col_deriv;
-    double epsfcn;
-    npy_intp m;
-    double *fvec, *f_trial;
-    double *fjac; /* J by columns; NULL where it is reduced as it comes from Dfun */
-    int by_rows, factored;
-    int trials_only; /* maxfev is a limit on trial points: differences are not counted */
     gil lock;
     double step_operations; /* between two verbs */
 } python_fit;

@@ -2,8 +2,9 @@
 #ifndef PYMINPACK_OPTIONS_H
 #define PYMINPACK_OPTIONS_H
 
-#include "minpack.h"
 #include "python.h"
+
+#include "minpack.h"
 
 /* The order of the arguments `options`, below. */
 enum { FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, OPTION_COUNT };
