@@ -14,14 +14,29 @@ know_neighbours(PyObject *module)
     return neighbourhood == NULL ? -1 : 0;
 }
 
+/* `from . import _arguments`, once: a copy in another package asks its own. */
+static PyObject *
+conversions(void)
+{
+    PyObject *module = PyDict_GetItemString(neighbourhood, "_arguments");
+    if (module != NULL) {
+        return Py_NewRef(module);
+    }
+    PyObject *names = Py_BuildValue("(s)", "_arguments");
+    PyObject *package = names == NULL ? NULL : PyImport_ImportModuleLevel("", neighbourhood, NULL, names, 1);
+    Py_XDECREF(names);
+    module = package == NULL ? NULL : PyObject_GetAttrString(package, "_arguments");
+    Py_XDECREF(package);
+    if (module != NULL && PyDict_SetItemString(neighbourhood, "_arguments", module) < 0) {
+        Py_CLEAR(module);
+    }
+    return module;
+}
+
 PyObject *
 arguments(const char *name, const char *format, ...)
 {
-    PyObject *names = Py_BuildValue("(s)", name), *module = NULL;
-    if (names != NULL) { /* `from ._arguments import name`: a copy in another package asks its own */
-        module = PyImport_ImportModuleLevel("_arguments", neighbourhood, NULL, names, 1);
-        Py_DECREF(names);
-    }
+    PyObject *module = conversions();
     if (module == NULL) {
         return NULL;
     }
