@@ -15,6 +15,7 @@ from ._watch import Iteration
 if _TYPE_CHECKING:
     from ._curve_fit_many import curve_fit_many
     from ._leastsq_many import leastsq_many
+    from ._many_dask import LazyFits
     from ._many_result import ManyFits
     from ._types import InfoDict
 
@@ -24,6 +25,7 @@ __all__ = [
     "InfoDict",
     "Iteration",
     "JacobianCheck",
+    "LazyFits",
     "ManyFits",
     "OptimizeWarning",
     "__version__",
@@ -44,6 +46,7 @@ del choose_isa
 #: Where to find what is not loaded before someone asks for it.
 _LATER = {
     "InfoDict": "_types",
+    "LazyFits": "_many_dask",
     "ManyFits": "_many_result",
     "curve_fit_many": "_curve_fit_many",
     "leastsq_many": "_leastsq_many",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _many
 from ._arguments import _describe
+from ._many_dask import LazyFits, curve_fit_lazily, is_lazy
 from ._many_data import Maps
 from ._many_model import BatchModel
 from ._many_result import ManyFits, prepare
@@ -19,16 +20,40 @@ if TYPE_CHECKING:
 
     from ._types import ManyOptions, NanPolicy
 
+    Floats = npt.NDArray[np.float64]
+    Start = npt.ArrayLike | Mapping[str, Any] | Callable[[Any, Floats], Any] | None
+
 __all__ = ["curve_fit_many"]
 
-FloatArray = npt.NDArray[np.float64]
+
+class Lazy(Protocol):
+    """An array of Dask's."""
+
+    def __dask_graph__(self) -> Any: ...
+    def compute_chunk_sizes(self) -> Any: ...
 
 
+@overload
+def curve_fit_many(
+    f: Callable[..., Any], xdata: Any, ydata: Lazy, p0: Start = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., *, bounds: Any = ..., jac: Callable[..., Any] | None = ...,
+    nan_policy: NanPolicy | None = ..., workers: int = ..., chunk: int | None = ...,
+    covariance: bool | None = ..., **options: Unpack[ManyOptions],
+) -> LazyFits: ...  # fmt: skip
+@overload
+def curve_fit_many(
+    f: Callable[..., Any], xdata: Any, ydata: npt.ArrayLike, p0: Start = ...,
+    sigma: npt.ArrayLike | None = ..., absolute_sigma: bool = ..., *, bounds: Any = ...,
+    jac: Callable[..., Any] | None = ..., nan_policy: NanPolicy | None = ..., workers: int = ...,
+    chunk: int | None = ..., progress: bool = ..., covariance: bool | None = ...,
+    out: Mapping[str, npt.NDArray[Any]] | None = ..., resume: ManyFits | bool | None = ...,
+    **options: Unpack[ManyOptions],
+) -> ManyFits: ...  # fmt: skip
 def curve_fit_many(
     f: Callable[..., Any],
     xdata: Any,
-    ydata: npt.ArrayLike,
-    p0: npt.ArrayLike | Mapping[str, Any] | Callable[[Any, FloatArray], Any] | None = None,
+    ydata: npt.ArrayLike | Lazy,
+    p0: Start = None,
     sigma: npt.ArrayLike | None = None,
     absolute_sigma: bool = False,
     *,
@@ -42,7 +67,7 @@ def curve_fit_many(
     out: Mapping[str, npt.NDArray[Any]] | None = None,
     resume: ManyFits | bool | None = None,
     **options: Unpack[ManyOptions],
-) -> ManyFits:
+) -> ManyFits | LazyFits:
     """Fit one model to many data sets: to every pixel of an image, every spectrum, every trace.
 
     Each fit takes the steps that `leastsq` takes on it alone. The model is called for many of them
@@ -62,7 +87,8 @@ def curve_fit_many(
         Anything else goes to `f` as it is. Not to be written into.
     ydata : array_like, shape (..., M)
         What was measured: the last axis holds the points of a fit, the others are the map. A
-        `numpy.memmap` is read as needed.
+        `numpy.memmap` is read as needed. With a Dask array the fits are made when their results are
+        asked for, one task for each of its chunks along the map.
     p0 : array_like, shape (N,) or (..., N), dict, or callable, optional
         Start for all, or for each fit; or by the names in the signature of `f`; or
         ``p0(x, y)``, which gets x as `f` does and y of some fits, shape (b, M), and returns their
@@ -103,7 +129,7 @@ def curve_fit_many(
 
     Returns
     -------
-    ManyFits
+    ManyFits, or LazyFits of Dask arrays
         ``popt``, ``pcov``, ``stderr``, ``ier``, ``nfev``, ``cost``, ``message(index)``, ``failed``;
         unpacks as ``popt, pcov``, and prints as a summary. A fit that has not converged has an
         `ier` that says so; nothing is raised for it.
@@ -152,6 +178,18 @@ def curve_fit_many(
             f"jac is {_describe(jac)}; want a function jac(xdata, *parameters) or None."
         )
     settings = _many.checked_options(options)
+    if is_lazy(ydata):
+        for name, value in (("progress", progress), ("out", out), ("resume", resume)):
+            if value:
+                raise TypeError(f"{name} is not for Dask arrays, which have their own ways.")
+        return curve_fit_lazily(
+            f, xdata, ydata, p0, sigma, bounds, covariance,
+            {
+                "absolute_sigma": absolute_sigma, "jac": jac, "nan_policy": nan_policy,
+                "workers": workers, "chunk": chunk, **options,
+            },
+            lambda n: settings.limits(n, jac is not None),
+        )  # fmt: skip
     maps = Maps(xdata, ydata, sigma, nan_policy)
     starts = maps.starts(f, p0, bounds)
     n, limits = starts.n, starts.limits

@@ -37,7 +37,7 @@ CACHE = 512 * 1024
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
 #: Arrays of M numbers that a fit in its slot and a model at work have beside each other.
-VECTORS = 10
+VECTORS = 4
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,12 @@ class Options:
         limited = self.max_nfev is not None
         name, limit = ("max_nfev", self.max_nfev) if limited else ("maxfev", self.maxfev)
         return ftol, xtol, gtol, as_integer(name, limit), epsfcn, factor
+
+    def limits(self, n: int, analytic: bool) -> tuple[Any, ...]:
+        """Return what messages name: tolerances, a limit on calls, and on which."""
+        *tolerances, limit, _, _ = self.checked(n, 0.0)
+        default = (100 if analytic else 200) * (n + 1)
+        return *tolerances, limit if limit > 0 else default, self.max_nfev is not None
 
     def scale(self, n: int) -> FloatArray | None:
         """Return `diag`, checked."""
@@ -194,10 +200,7 @@ def run(
     """
     ier = result.ier.reshape(-1)
     options = problem.options.checked(problem.n, problem.eps)
-    limited = problem.options.max_nfev is not None
-    *tolerances, limit = options[:4]
-    default = (200 if problem.dfun is None else 100) * (problem.n + 1)
-    result._limits = (*tolerances, limit if limit > 0 else default, limited)
+    result._limits = problem.options.limits(problem.n, problem.dfun is not None)
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads)
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
@@ -206,8 +209,8 @@ def run(
         arguments = (
             problem.func, problem.dfun, problem.args, supply, result._arrays(), problem.n,
             problem.m, size, problem.compares, problem.col_deriv, *options,
-            problem.options.scale(problem.n), problem.limits, limited, problem.absolute_sigma,
-            stop, blame,
+            problem.options.scale(problem.n), problem.limits,
+            problem.options.max_nfev is not None, problem.absolute_sigma, stop, blame,
         )  # fmt: skip
         try:
             if threads == 1:
