@@ -33,7 +33,8 @@ module minpack_bounded
    real(wp), parameter :: overlong = 1.1_wp  !! that tenth
    integer, parameter :: max_rounds = 10
    real(wp), parameter :: first_gap = 1.0e-3_wp
-      !! of a bound, or of 1: how far from it a fit starts that was to start on it
+      !! of a bound, of 1 where it is 0, or of the box: how far from it a fit starts that was to
+      !! start on it
    ! What may lie between x and a wall to land on: of the variable's size, and of ‖f‖.
    real(wp), parameter :: near_wall = 1.0e-2_wp
    real(wp), parameter :: next_to_wall = 1.0e-4_wp
@@ -46,18 +47,25 @@ contains
       real(wp), intent(inout) :: x(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp) :: half
+      real(wp) :: width
       integer(ik) :: k
 
       do k = 1, n
-         half = 0.5_wp*(upper(k) - lower(k))
+         width = upper(k) - lower(k)
          if (x(k) <= lower(k)) then
-            x(k) = lower(k) + min(first_gap*max(1.0_wp, abs(lower(k))), half)
+            x(k) = lower(k) + first_gap*min(size_of(lower(k)), width)
          else if (x(k) >= upper(k)) then
-            x(k) = upper(k) - min(first_gap*max(1.0_wp, abs(upper(k))), half)
+            x(k) = upper(k) - first_gap*min(size_of(upper(k)), width)
          end if
       end do
    end subroutine first_point
+
+   elemental function size_of(bound) result(size)
+      real(wp), intent(in) :: bound
+      real(wp) :: size
+
+      size = merge(abs(bound), 1.0_wp, abs(bound) > 0.0_wp)
+   end function size_of
 
    elemental function held(x, lower, upper, slope) result(yes)
       !! Whether a variable rests on a bound that the sum of squares pushes it against.

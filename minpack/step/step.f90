@@ -21,7 +21,7 @@ module minpack_step
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_improper, info_maxfev, info_nonfinite, info_xtol, info_xtol_small
    use minpack_judge, only: judge, ratio_shrink
-   use minpack_kinds, only: epsmch, ik, is_finite, wp
+   use minpack_kinds, only: dwarf, epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
    use minpack_restart, only: columns_lost, model_size, restart_point
    use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
@@ -154,7 +154,7 @@ contains
             call trial(state, n, x, x_trial, diag)
          end if
       case (request_jacobian)
-         call linearised(state, n, x, acnorm, diag, x_trial)
+         call linearised(state, n, x, acnorm, diag, x_trial, lower, upper)
          if (state%request /= request_stop) then
             call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
             if (present(lower)) where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
@@ -216,7 +216,7 @@ contains
       if (.not. is_finite(state%fnorm)) call stop_with(state, info_nonfinite)
    end subroutine begin
 
-   pure subroutine linearised(state, n, x, acnorm, diag, work)
+   pure subroutine linearised(state, n, x, acnorm, diag, work, lower, upper)
       !! The factors of the Jacobian at x have come.
       type(lm_state), intent(inout) :: state
       integer(ik), intent(in) :: n
@@ -224,6 +224,8 @@ contains
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(inout) :: diag(n)
       real(wp), intent(out) :: work(n)
+      real(wp), intent(in), optional :: lower(n)
+      real(wp), intent(in), optional :: upper(n)
       real(wp) :: factor
 
       if (.not. all(is_finite(acnorm))) then
@@ -231,7 +233,11 @@ contains
       else if (state%phase == phase_return) then
          state%request = request_stop
       else if (state%at_start /= 0) then
-         if (state%mode /= 2) call first_diag(n, acnorm, diag)
+         if (state%mode /= 2) then
+            call first_diag(n, acnorm, diag)
+            ! A variable that is fixed is no part of ‖D x‖, whatever its size.
+            if (present(lower)) diag = merge(diag, dwarf, lower < upper)
+         end if
          work = diag*x
          state%xnorm = enorm(n, work)
          state%longest = state%xnorm
@@ -256,7 +262,7 @@ contains
          return
       end if
       if (state%mode /= 2) then
-         if (state%squeezed /= 0) diag = fading*diag
+         if (state%squeezed /= 0) diag = max(fading*diag, dwarf)
          call grow_diag(n, acnorm, diag)
       end if
       state%request = request_residual

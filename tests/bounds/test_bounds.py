@@ -159,6 +159,18 @@ class TestForms:
         assert x[0] == pytest.approx(amplitude, rel=1e-7)
         assert info["active_mask"].tolist() == [0, 0]
 
+    @pytest.mark.parametrize("unit", [1e-12, 1e-9, 1.0])
+    def test_fixed_parameter_of_another_order(self, unit):
+        """It is no part of the length that a step is compared with, whatever the data's unit."""
+        t = np.linspace(1, 5, 20)
+
+        def residuals(x):
+            return unit * (x[0] * np.exp(-x[1] * t) + x[2] / 1000 - (5 * np.exp(-0.7 * t) + 1))
+
+        x, ier = leastsq(residuals, [1, 1, 1000], bounds=([0, 0, 1000], [INF, INF, 1000]))
+        assert ier in {1, 2, 3}
+        np.testing.assert_allclose(x, [5, 0.7, 1000], rtol=1e-6)
+
     @by_any_jacobian
     def test_all_fixed(self, by):
         x, cov_x, info, _, ier = solve(decay, DECAY_START, (DECAY_START, DECAY_START), **by)
