@@ -21,9 +21,16 @@ from ._arguments import as_residuals, residual_eps, too_few_residuals
 from ._checkpoint import Checkpoint
 from ._crew import Crew, as_blocks
 from ._differences import EPS, Differences, jacobian_by
-from ._minpack import Stepper, enorm, merge_blocks, reduce_block
+from ._minpack import (
+    Stepper,
+    enorm,
+    fresh_residuals,
+    merge_blocks,
+    reduce_block,
+    reduce_differences,
+)
 
-__all__ = ["BlockDifferences", "BlockResiduals", "solve_blocks"]
+__all__ = ["BlockDifferences", "BlockResiduals", "Compared", "solve_blocks"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -77,6 +84,22 @@ class BlockDifferences(Differences):
         one = jacobian_by(self.method, self.func, self._epsfcn, self.lower, self.upper)
         assert one is not None
         return one(x, *args), one.nfev
+
+
+class Compared:
+    """A func that returns what a model does, less data: the differences of it need no data."""
+
+    def values(self, x: FloatArray, block: Any) -> FloatArray:
+        """Return what the model does, in the units of the residuals."""
+        raise NotImplementedError
+
+    def less_data(self, values: FloatArray, block: Any) -> FloatArray:
+        """Return the residuals, a new array."""
+        raise NotImplementedError
+
+    def __call__(self, x: FloatArray, block: Any) -> FloatArray:
+        """Return the residuals of a block."""
+        return self.less_data(self.values(x, block), block)
 
 
 class Problem(NamedTuple):
@@ -163,27 +186,38 @@ def jacobian_part(
         The values that x[j] is to take, one at a time, and the steps that lead there.
     """
     func, args, Dfun, col_deriv = problem
-    value = func(x.copy(), block, *args)
-    f = np.array(as_residuals(value, size))  # a copy: func may return the same buffer each time
-    norm, calls = enorm(f) if f.size else 0.0, 0
+    f, factor, calls = np.zeros(0), None, 0
     if Dfun is None:
-        jacobian, col_deriv = np.zeros((x.size, f.size)), True
-        for j in np.flatnonzero(steps):
-            moved = x.copy()
-            moved[j] = points[j]
-            jacobian[j] = as_residuals(func(moved, block, *args), f.size)
-            with np.errstate(all="ignore"):  # a column that is not finite is told of below
-                jacobian[j] -= f
-                jacobian[j] /= steps[j]
-    elif isinstance(Dfun, BlockDifferences):
-        (jacobian, calls), col_deriv = Dfun(x, block, *args), True
+        f, factor = _by_differences(problem, x, points, steps, block, size)
     else:
-        jacobian = Dfun(x.copy(), block, *args)
-    factor = reduce_block(jacobian, f, x.size, col_deriv)
-    eps = residual_eps(value)
+        f = fresh_residuals(func, (x.copy(), block, *args), size)
+        if isinstance(Dfun, BlockDifferences):
+            (jacobian, calls), col_deriv = Dfun(x, block, *args), True
+        else:
+            jacobian = Dfun(x.copy(), block, *args)
+        factor = reduce_block(jacobian, f, x.size, col_deriv)
+    norm = enorm(f) if f.size else 0.0
     if isinstance(factor, int):
-        return Part(f.size, norm, eps, bad=(index, min(factor, x.size - 1), 0.0), calls=calls)
-    return Part(f.size, norm, eps, factor, calls=calls)
+        return Part(f.size, norm, EPS, bad=(index, min(factor, x.size - 1), 0.0), calls=calls)
+    return Part(f.size, norm, EPS, factor, calls=calls)
+
+
+def _by_differences(
+    problem: Problem, x: FloatArray, points: FloatArray, steps: FloatArray, block: Any, size: int
+) -> tuple[FloatArray, FloatArray | int]:
+    """Return the residuals of a block, and the factor of J by differences of these and them."""
+    func, args = problem.func, problem.args
+    if isinstance(func, Compared):
+        base = fresh_residuals(func.values, (x.copy(), block), size)
+        f, func = func.less_data(base, block), func.values
+    else:
+        base = f = fresh_residuals(func, (x.copy(), block, *args), size)
+    values: list[FloatArray | None] = [None] * x.size
+    for j in np.flatnonzero(steps):
+        moved = x.copy()
+        moved[j] = points[j]
+        values[j] = fresh_residuals(func, (moved, block, *args), f.size)
+    return f, reduce_differences(values, base, f, steps)
 
 
 class BlockResiduals:

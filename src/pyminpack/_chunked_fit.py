@@ -100,7 +100,7 @@ def fit_chunks(
         elif jac == "adaptive":
             sought = sought_steps(sample, p0, options.get("epsfcn"), limits, scale)
             options["Dfun"] = SteppedDifferences(
-                model.residuals, sought.steps(p0), options.get("epsfcn"), limits
+                model, sought.steps(p0), options.get("epsfcn"), limits
             )
         elif jac is not None:
             options["Dfun"] = jac
@@ -108,14 +108,12 @@ def fit_chunks(
             options["bounds"] = limits
         options.update(blocks=data, executor=crew)
         by = "given" if callable(jac) else jac or "2-point"
-        found: Any = leastsq(
-            model.residuals, p0, full_output=True, checkpoint=checkpoint, **options
-        )
+        found: Any = leastsq(model, p0, full_output=True, checkpoint=checkpoint, **options)
         outcome = FullOutput(*found)
         stopped = outcome.ier == 10
         accuracy = None
         if not stopped:
-            outcome, accuracy = _assessed(model.residuals, sample, p0, outcome, scale, by, options)
+            outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options)
     if not (outcome.converged or stopped):
         raise RuntimeError(f"Optimal parameters not found: {outcome.mesg}")
     popt, cov_x, infodict, mesg, ier = outcome
@@ -179,7 +177,7 @@ def _first_look(f: Callable[..., Any], model: Model, p0: FloatArray, chunk: Chun
     if y.size == 0:
         return EPS
     value = _at_start(f, x, p0, _fit_data.snapshot(x))
-    model.residuals(p0, chunk)  # which raises where the value does not fit ydata
+    model(p0, chunk)  # which raises where the value does not fit ydata
     eps, whole = residual_eps(value), _as_floats(value, "f returned")
     if whole.shape != y.shape or len(chunk.y) != y.size or y.size < 2:
         return eps
@@ -279,5 +277,5 @@ class _Sample:
     def __call__(self, p: FloatArray) -> FloatArray:
         if self._chunk is None:
             self._chunk = self._data.sample(SAMPLE)
-        values = self._model.residuals(p, self._chunk)
+        values = self._model(p, self._chunk)
         return values * math.sqrt(self._rows / max(values.size, 1))

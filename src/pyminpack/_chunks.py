@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import _fit_data
 from ._arguments import _as_floats, _describe
-from ._blocks import Part
+from ._blocks import Compared, Part
 from ._compare import compared, jacobian_of
 from ._crew import add_note
 from ._minpack import enorm
@@ -133,7 +133,7 @@ def _rows_of(data: Any, rows: slice, size: int) -> Any:
     return data.iloc[rows] if hasattr(data, "iloc") else data[rows]
 
 
-class Model:
+class Model(Compared):
     """What is asked for residuals and derivatives of a chunk, wherever that is.
 
     Parameters
@@ -156,7 +156,7 @@ class Model:
         self._nan_policy, self._check_finite = nan_policy, check_finite
 
     def numbers(self, chunk: Chunk) -> Numbers:
-        """Return x, y and the weights of a chunk, less what is left out of it."""
+        """Return x, weighted y and the weights of a chunk, less what is left out of it."""
         if chunk.numbers is None:
             chunk.numbers = self._convert(chunk)
         return chunk.numbers
@@ -167,22 +167,25 @@ class Model:
             x = _fit_data.as_data("xdata", x)
         if self._nan_policy is not None and not self._check_finite:
             x, y, sigma = apply_policy(self._nan_policy, x, y, sigma, _fit_data.as_data)
-        return x, y, None if sigma is None or y.size == 0 else _fit_data.weights(sigma, y)
+        if sigma is None or y.size == 0:
+            return x, y, None
+        weights = _fit_data.weights(sigma, y)
+        return x, weights * y, weights
 
     def survey(self, chunk: Chunk, index: int, size: int) -> Part:
         """Check a chunk, and return how many observations it holds, and their weighted norm."""
         try:
-            x, y, weights = self.numbers(chunk)
+            x, y, _ = self.numbers(chunk)
             if self._check_finite:
-                _fit_data.require_finite(x, y)
+                _fit_data.require_finite(x, _fit_data.as_data("ydata", chunk.y))
         except (TypeError, ValueError) as error:
             if chunk.start > 0:
                 add_note(error, f"An index in xdata, ydata or sigma counts from {chunk.start}.")
             raise
-        return Part(y.size, enorm(y if weights is None else weights * y) if y.size else 0.0, EPS)
+        return Part(y.size, enorm(y) if y.size else 0.0, EPS)
 
-    def residuals(self, p: FloatArray, chunk: Chunk) -> FloatArray:
-        """Return the weighted residuals of a chunk."""
+    def values(self, p: FloatArray, chunk: Chunk) -> FloatArray:
+        """Return the weighted values of the model."""
         x, y, weights = self.numbers(chunk)
         if y.size == 0:
             return y
@@ -191,11 +194,16 @@ class Model:
             value = _as_floats(value, "f returned")
         if value.shape != y.shape:
             compared(y, value)
-        difference: FloatArray = np.broadcast_to(value - y, y.shape)
-        return difference if weights is None else weights * difference
+            value = np.broadcast_to(value, y.shape)
+        weighted: FloatArray = value if weights is None else weights * value
+        return weighted
+
+    def less_data(self, values: FloatArray, chunk: Chunk) -> FloatArray:
+        """Return the weighted residuals."""
+        return values - self.numbers(chunk)[1]
 
     def jacobian(self, p: FloatArray, chunk: Chunk) -> FloatArray:
-        """Return the derivatives of `residuals` by `jac`, shape (N, rows)."""
+        """Return the derivatives of the residuals by `jac`, shape (N, rows)."""
         x, y, weights = self.numbers(chunk)
         if y.size == 0:
             return np.empty((p.size, 0))

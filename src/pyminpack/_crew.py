@@ -12,6 +12,8 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ._arguments import _describe, as_integer
 
 __all__ = ["Crew", "Tree", "add_note", "as_blocks"]
@@ -20,6 +22,10 @@ Part = TypeVar("Part")
 
 #: Blocks read ahead, in units of workers: nobody waits for the next, and few are in memory.
 AHEAD = 2
+#: Numbers of an array that is made and let go: a C library (glibc) that has seen it go no longer
+#: gives smaller ones back to the system, to have each page of the next brought in anew. Half of the
+#: time of a fast model was that.
+SPARE = 2**21
 
 
 class Tree:
@@ -86,6 +92,7 @@ class Crew:
         if count == -1:
             count = _processors()
         self._ahead = AHEAD * count
+        np.empty(SPARE)
         self._executor = executor
         self._pool = None if executor is not None or count == 1 else ThreadPoolExecutor(count)
 

@@ -182,6 +182,45 @@ class TestRunning:
         np.testing.assert_array_equal(fit.fjac, np.zeros((3, 3)))
         np.testing.assert_array_equal(fit.ipvt, [1, 2, 3])
 
+    @pytest.mark.parametrize("rows", [0, 1, 3, 247, 248, 249, 1000])
+    def test_of_differences(self, rows):
+        """Protects the columns of differences, which are made slice by slice: the twin makes J."""
+        values = list(self.rng.normal(size=(3, rows)))
+        base, f = self.rng.normal(size=(2, rows))
+        steps = np.array([1e-3, 0.0, 1e-310])
+        jacobian = np.array([(values[0] - base) / 1e-3, np.zeros(rows), np.zeros(rows)])
+        values[1] = None
+        values[2] = base.copy()
+        factor = _minpack.reduce_differences(values, base, f, steps)
+        twin = _minpack.reduce_block(jacobian, f, 3, True)
+        np.testing.assert_allclose(np.abs(factor), np.abs(twin), rtol=1e-10, atol=1e-9)
+        if rows > 2:
+            values[0][rows // 2] = np.nan
+            assert _minpack.reduce_differences(values, base, f, steps) == 0
+            values[0][rows // 2] = 0.0
+            values[2][-1] = np.inf
+            assert _minpack.reduce_differences(values, base, f, steps) == 2
+            values[2][-1] = 0.0
+            assert _minpack.reduce_differences([None] * 3, base, f * np.nan, steps) == 3
+
+    def test_fresh_residuals(self):
+        """Protects values that are kept while func is called again: copies of what others hold."""
+        held = np.arange(4.0)
+        for func, is_copied in (
+            (lambda x: held, True),
+            (lambda x: held[:4], True),
+            (lambda x: [0, 1, 2, 3], False),
+            (lambda x: np.arange(4), False),
+            (lambda x: np.arange(4.0), False),
+        ):
+            value = _minpack.fresh_residuals(func, (1.0,), 4)
+            np.testing.assert_array_equal(value, held)
+            assert not is_copied or not np.may_share_memory(value, held)
+        with pytest.raises(ValueError, match="returned 4 residuals, but 3"):
+            _minpack.fresh_residuals(lambda: held, (), 3)
+        with pytest.raises(ZeroDivisionError):
+            _minpack.fresh_residuals(lambda: 1 / 0, (), 3)
+
     def test_differences(self):
         """Protects the points of difference Jacobians: MINPACK's steps, within the bounds."""
         fit = self.waiting()
@@ -222,6 +261,13 @@ class TestRunning:
             (lambda: _minpack.merge_blocks(0, running, running), ValueError, "of 0 columns"),
             (lambda: _minpack.reduce_block(self.j, self.f, 4, False), TypeError, "want .40, 4."),
             (lambda: _minpack.reduce_block(self.j, 3.0, 3, False), ValueError, "takes f"),
+            (lambda: _minpack.fresh_residuals(abs, [1], 3), TypeError, "must be tuple"),
+            (lambda: _minpack.reduce_differences([], *[self.f] * 3), ValueError, "takes vectors"),
+            (
+                lambda: _minpack.reduce_differences([self.f, self.j], *[self.f] * 2, self.f[:2]),
+                ValueError,
+                "takes vectors",
+            ),
         ):
             with pytest.raises(error, match=match):
                 call()
