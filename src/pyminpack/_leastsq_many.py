@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ._arguments import (
     residual_eps,
     too_few_residuals,
 )
+from ._compiled import Model, as_model
 from ._many_result import ManyFits, prepare
 from ._parameters import as_limits
 
@@ -28,12 +29,13 @@ __all__ = ["leastsq_many"]
 
 
 def leastsq_many(
-    func: Callable[..., Any],
+    func: Any,
     x0: npt.ArrayLike,
     args: Any = (),
-    Dfun: Callable[..., Any] | None = None,
+    Dfun: Any = None,
     *,
     data: Sequence[npt.ArrayLike] = (),
+    m: int | None = None,
     col_deriv: bool = False,
     bounds: Any = None,
     absolute_sigma: bool = False,
@@ -65,6 +67,10 @@ def leastsq_many(
         differences, one call of `func` for each variable, or fewer where few fits run.
     data : sequence of array_like, shape (..., *any) each, optional
         What differs from fit to fit, of any dtype but objects; `numpy.memmap` is read as needed.
+    m : int, optional
+        M. `func` is then compiled, and runs without the interpreter and its lock, as in `leastsq`:
+        for one fit at a time, with its row of the one array in `data` as `p`; without `data`, with
+        what `args` holds.
     col_deriv : bool, optional
         `Dfun` returns shape (b, N, M).
     bounds : pair of array_like, optional
@@ -130,9 +136,14 @@ def leastsq_many(
     >>> bool(fits.failed.any())
     False
     """
-    require_callable(func, Dfun)
     if not isinstance(args, tuple):
         args = (args,)
+    model = None
+    if m is None:
+        require_callable(func, Dfun)
+    else:
+        model = _as_model(func, Dfun, args, m, data)
+        func, Dfun, args = model, model[2] or None, ()
     starts = _as_floats(x0, "x0 is")
     if starts.ndim < 2 or starts.shape[-1] == 0:
         raise ValueError(
@@ -149,21 +160,37 @@ def leastsq_many(
         rows = tuple(_many.take(array, shape, numbers) for array in arrays)
         return _many.Block(numbers, _many.take(starts, shape, numbers), rows=rows)
 
-    m, eps = n, np.finfo(float).eps.item()
-    if result.ier.size:
+    size, eps = n, np.finfo(float).eps.item()
+    if model is not None:
+        size = model[4]
+    elif result.ier.size:
         first = make_block(np.arange(min(2, result.ier.size)))
         rows = [_many.read_only(row.copy()) for row in first.rows]
         with np.errstate(all="ignore"):
             value = func(first.x0.copy(), *rows, *args)
-        m, eps = _residuals_of(value, first.numbers.size), residual_eps(value)
-        if m < n:
-            too_few_residuals(n, m)
+        size, eps = _residuals_of(value, first.numbers.size), residual_eps(value)
+    if size < n:
+        too_few_residuals(n, size)
     problem = _many.Problem(
-        func, Dfun, args, n, m, False, bool(col_deriv), settings, eps,
+        func, Dfun, args, n, size, False, bool(col_deriv), settings, eps,
         None if limits is None else np.stack(limits), bool(absolute_sigma), make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result
+
+
+def _as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any, data: Any) -> Model:
+    """Take a compiled model, whose p is a row of `data` or is in `args`."""
+    count = len(_as_list(data))
+    if count > 1 or (count and args):
+        raise TypeError(
+            f"data holds {count} arrays and args {len(args)}; a compiled func gets one pointer: "
+            "want one array with all that it needs in data, or one entry in args."
+        )
+    model = as_model(func, Dfun, args, m)
+    if count and not (isinstance(model[3], int) and model[3] == 0):
+        raise ValueError("p is given twice: as data and as user_data; want one of them.")
+    return model
 
 
 def _as_list(data: Any) -> Sequence[Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import as_diag, as_integer, as_real, improper
+from ._compiled import Model
 from ._many_result import UNFINISHED, ManyFits
 from ._messages import IMPROPER
 from ._minpack import solve_many
@@ -38,6 +39,8 @@ CACHE = 512 * 1024
 PATIENCE = 0.1
 #: Arrays of M numbers that a fit in its slot and a model at work have beside each other.
 VECTORS = 4
+#: Fits that a thread takes at a time where their function is compiled: nobody waits for the others.
+COMPILED = 1024
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ class Block:
 class Problem:
     """What all fits have in common, as `solve_many` takes it, and where the fits come from."""
 
-    func: Callable[..., Any]
-    dfun: Callable[..., Any] | None
+    func: Callable[..., Any] | Model
+    dfun: Any
     args: tuple[Any, ...]
     n: int
     m: int
@@ -137,9 +140,11 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-def chunk_size(chunk: int | None, m: int, total: int, threads: int) -> int:
+def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bool = False) -> int:
     """Return the number of fits that one thread works on at a time."""
-    if chunk is None:
+    if chunk is None and compiled:
+        size = COMPILED
+    elif chunk is None:
         size = max(8, min(1024, CACHE // (8 * VECTORS * m)))
     else:
         size = as_integer("chunk", chunk)
@@ -202,7 +207,7 @@ def run(
     options = problem.options.checked(problem.n, problem.eps)
     result._limits = problem.options.limits(problem.n, problem.dfun is not None)
     threads = thread_count(workers)
-    size = chunk_size(chunk, problem.m, ier.size, threads)
+    size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     with _progress_bar(progress, ier.size) as bar:
         supply = _Supply(problem.make_block, ier, size, bar)

@@ -52,7 +52,8 @@ class ManyFits:
     stderr : ndarray, shape (..., N)
         Standard errors: inf where unknown, NaN at a bound, 0 where fixed.
     ier : ndarray of int8, shape (...)
-        Why each has ended, as from `leastsq`; -1: it has not.
+        Why each has ended, as from `leastsq`; -1: it has not. A compiled function that ends a fit
+        with -1 shows as -2, and with less than -128 as that.
     nfev : ndarray of int32, shape (...)
         Calls of the function for each, as MINPACK counts them.
     cost : ndarray, shape (...)
@@ -123,7 +124,7 @@ class ManyFits:
         if ier == UNFINISHED:
             return "Not finished."
         if ier < 0:
-            return f"Ended by the function, which returned {ier}."
+            return f"Ended by the function, which returned {_returned(ier, why)}."
         if ier == 0:
             return f"Not begun: {NOT_BEGUN.get(why, 'improper input.')}"
         if ier == 9:
@@ -180,6 +181,11 @@ class ManyFits:
         failed, n = int(np.count_nonzero(self.failed)), self.popt.shape[-1]
         total = self.ier.size
         return f"{total:,} fits of {n} parameters: {total - failed:,} converged, {failed:,} not"
+
+
+def _returned(ier: int, why: int) -> str:
+    """Tell the negative number that a compiled function returned, of those that `ier` cannot be."""
+    return str(ier) if not why else "-1" if ier == -2 else f"a number below {ier}"
 
 
 def _checked_out(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

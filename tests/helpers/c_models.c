@@ -111,3 +111,10 @@ forgets(void *p, int m, int n, const double *x, double *fvec, int iflag)
     run_away(m - 1, x, fvec);
     return 0;
 }
+
+/* The decay, unless the first time is negative: then that is what it returns. */
+int
+decay_or_end(const double *p, int m, int n, const double *x, double *fvec, int iflag)
+{
+    return p[0] < 0.0 ? (int)p[0] : decay(p, m, n, x, fvec, iflag);
+}

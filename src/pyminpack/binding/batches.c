@@ -258,7 +258,7 @@ call_for_columns(many *b, lm_fit *const *fits, int64_t count, int64_t j, int64_t
     b->kept[b->nkept++] = value;
     const double *model = PyArray_DATA(value);
     for (int64_t k = j; k < end; k++) {
-        b->model[k] = model;
+        b->values[k] = model;
         model += is_fixed(b, k) ? 0 : count * b->m;
     }
     return 0;
@@ -292,12 +292,13 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
             const double h = b->h[j * count + i];
             double *column = b->fjac + j * s->m; /* the next one is written after it, where m has more */
             if (h != 0.0) {
-                compare(b, s, b->model[j] + i * m, column);
+                compare(b, s, b->values[j] + i * m, column);
                 calls++;
             }
             lm_difference_column(s->m, s->f, h, column);
         }
-        many_count_differences(b, s, calls);
+        s->fit.state.nfev += calls;
+        many_move_limit(b, s, calls);
         many_factor(b, s);
     }
 }

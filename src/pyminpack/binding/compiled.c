@@ -18,20 +18,11 @@ typedef struct {
     gil lock;
 } compiled_fit;
 
-/* Ctrl-C ends a fit: once a second the lock is taken to look for it. The time of day costs some nanoseconds. */
 static int
 goes_on(void *observer)
 {
     compiled_fit *f = observer;
-    const time_t now = time(NULL);
-    if (now == f->second) {
-        return 1;
-    }
-    f->second = now;
-    gil_take(&f->lock);
-    const int status = PyErr_CheckSignals();
-    gil_let_go(&f->lock, HUGE_VAL);
-    return status == 0;
+    return signals_allow(&f->lock, &f->second);
 }
 
 static int

@@ -1,5 +1,7 @@
 #include "gil.h"
 
+#include <math.h>
+
 /* Below this many operations, letting other threads in costs more than it gives. */
 #define GIL_WORTH 100000.0
 
@@ -18,4 +20,18 @@ gil_take(gil *lock)
         PyEval_RestoreThread(lock->let_go);
         lock->let_go = NULL;
     }
+}
+
+int
+signals_allow(gil *lock, time_t *second)
+{
+    const time_t now = time(NULL);
+    if (now == *second) {
+        return 1;
+    }
+    *second = now;
+    gil_take(lock);
+    const int status = PyErr_CheckSignals();
+    gil_let_go(lock, HUGE_VAL);
+    return status == 0;
 }

@@ -25,10 +25,9 @@ many_factor(many *b, many_fit *s)
 }
 
 void
-many_count_differences(many *b, many_fit *s, int64_t calls)
+many_move_limit(const many *b, many_fit *s, int64_t calls)
 {
     lm_state *state = &s->fit.state;
-    state->nfev += calls;
     if (b->trials_only && state->maxfev < INT64_MAX - calls) {
         state->maxfev += calls;
     }

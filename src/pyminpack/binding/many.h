@@ -2,8 +2,12 @@
 #ifndef PYMINPACK_MANY_H
 #define PYMINPACK_MANY_H
 
-#include "gil.h"
 #include "python.h"
+
+#include <time.h>
+
+#include "gil.h"
+#include "model.h"
 #include "stream.h"
 
 enum { MANY_MAX_DATA = 32 }; /* arrays of data, as many as numpy.broadcast takes */
@@ -41,8 +45,11 @@ typedef struct {
     PyArrayObject *data[MANY_MAX_DATA]; /* of the block of fits that come next */
     int ndata;
     size_t row_size[MANY_MAX_DATA];
+    lm_model model;        /* func and dfun, where they are compiled */
+    void *p;               /* for the model, unless it gets data */
+    time_t second;         /* in which signals have been looked at */
     double *h;             /* n steps for each fit */
-    const double **model;  /* for each variable, what func returned for its steps */
+    const double **values; /* for each variable, what func returned for its steps */
     PyArrayObject **kept;  /* the arrays behind */
     int64_t nkept;
     lm_fit *const *asked; /* whom the call of the user's is for that is being made */
@@ -56,6 +63,6 @@ int many_moved(void *self, lm_fit *const *fits, int64_t count);
 void many_factor(many *b, many_fit *s);
 
 /* The limit moves along with calls for differences where it does not count them. */
-void many_count_differences(many *b, many_fit *s, int64_t calls);
+void many_move_limit(const many *b, many_fit *s, int64_t calls);
 
 #endif

@@ -6,11 +6,15 @@
 
 #include "batches.h"
 #include "many.h"
+#include "models.h"
 #include "objects.h"
 #include "options.h"
 
 /* Why a fit is not even begun, ier 0. Mirrored in _many_result.py. */
 enum { WHY_NONE, WHY_TOO_FEW, WHY_START, WHY_OUTSIDE };
+
+/* With a negative ier: what the function has returned is another number, -1 or one below the range of ier. */
+enum { WHY_SHOWN = 1 };
 
 /* The places of the results; `why` is one of these, or with ier 9 a CAUSE. */
 enum { POPT, STDERR, PCOV, COST, NFEV, IER, WHY, RESULT_COUNT };
@@ -22,6 +26,9 @@ typedef struct {
     int absolute; /* the variance of the residuals is 1 */
     int64_t free; /* variables that are not fixed */
 } results;
+
+/* Nothing is gained by calling a compiled function for many at a time: what one needs stays in the nearest cache. */
+enum { MODEL_SLOTS = 1 };
 
 /* What supply() has returned last. */
 typedef struct {
@@ -163,17 +170,19 @@ objection(const many *b, const double *x, int64_t count)
 static void
 record(const results *r, int64_t n, int64_t number, const double *x, int ier, int why, int64_t nfev, double fnorm)
 {
+    /* -1 is who has not ended. */
+    const int shown = ier >= 0 ? ier : ier < NPY_MIN_INT8 ? NPY_MIN_INT8 : ier == -1 ? -2 : ier;
     memcpy(r->popt + number * n, x, n * sizeof(double));
     r->cost[number] = 0.5 * fnorm * fnorm;
     r->nfev[number] = nfev > NPY_MAX_INT32 ? NPY_MAX_INT32 : (npy_int32)nfev;
-    r->why[number] = (npy_int8)why;
+    r->why[number] = (npy_int8)(shown == ier ? why : WHY_SHOWN);
     for (int64_t j = 0; j < n; j++) {
         r->stderr_[number * n + j] = HUGE_VAL;
     }
     for (int64_t j = 0; r->pcov != NULL && j < n * n; j++) {
         r->pcov[number * n * n + j] = HUGE_VAL;
     }
-    r->ier[number] = (npy_int8)ier;
+    r->ier[number] = (npy_int8)shown;
 }
 
 static int
@@ -298,9 +307,9 @@ allocate_slots(stream *s)
     }
     s->fits = PyMem_RawCalloc(b->slots, sizeof *s->fits);
     s->slots = PyMem_RawCalloc(b->slots, sizeof *s->slots);
-    b->model = PyMem_RawCalloc(n, sizeof *b->model);
+    b->values = PyMem_RawCalloc(n, sizeof *b->values);
     b->kept = PyMem_RawCalloc(n, sizeof *b->kept);
-    if (s->fits == NULL || s->slots == NULL || b->model == NULL || b->kept == NULL) {
+    if (s->fits == NULL || s->slots == NULL || b->values == NULL || b->kept == NULL) {
         PyErr_NoMemory();
         return -1;
     }
@@ -395,6 +404,12 @@ blame_asked(const stream *s, PyObject *blame)
 }
 
 static int
+is_compiled(const many *b)
+{
+    return PyTuple_Check(b->func);
+}
+
+static int
 run_stream(stream *s)
 {
     many *b = &s->b;
@@ -402,11 +417,14 @@ run_stream(stream *s)
     if (first <= 0) {
         return first;
     }
-    if (allocate_slots(s) < 0) {
+    if (is_compiled(b)) {
+        b->slots = b->slots < MODEL_SLOTS ? b->slots : MODEL_SLOTS;
+    }
+    if ((is_compiled(b) && take_model(b) < 0) || allocate_slots(s) < 0) {
         return -1;
     }
     const lm_source source = {s, next_fit, fit_ended};
-    const lm_evaluator evaluator = many_batches(b);
+    const lm_evaluator evaluator = is_compiled(b) ? many_models(b) : many_batches(b);
     const int status = lm_stream(s->slots, b->slots, &source, &evaluator, &b->work);
     gil_take(&b->lock);
     return status;
@@ -427,7 +445,7 @@ pyminpack_solve_many(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
     }
     PyMem_RawFree(s.fits);
     PyMem_RawFree(s.slots);
-    PyMem_RawFree(s.b.model);
+    PyMem_RawFree(s.b.values);
     PyMem_RawFree(s.b.kept);
     PyMem_RawFree(s.memory);
     Py_XDECREF(s.queue.block);

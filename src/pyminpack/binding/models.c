@@ -1,0 +1,72 @@
+#include "models.h"
+
+#include <math.h>
+
+#include "pointers.h"
+
+/* Asked before each call of a function: whether another thread wants an end, and once a second Ctrl-C. */
+static int
+many_go_on(void *observer)
+{
+    many *b = observer;
+    if (*(const volatile npy_bool *)b->stop) {
+        gil_take(&b->lock);
+        PyErr_SetNone(PyExc_StopIteration);
+        return 0;
+    }
+    return signals_allow(&b->lock, &b->second);
+}
+
+int
+take_model(many *b)
+{
+    int64_t m; /* is that of the call */
+    b->model = (lm_model){.goes_on = many_go_on, .observer = b};
+    b->second = time(NULL);
+    return get_model(b->func, &b->model, &b->p, &m);
+}
+
+static void *
+p_of(const many *b, const many_fit *s)
+{
+    return b->ndata > 0 ? s->rows[0] : b->p;
+}
+
+static int
+model_residual(void *self, lm_fit *const *fits, int64_t count)
+{
+    many *b = self;
+    gil_let_go(&b->lock, HUGE_VAL);
+    for (int64_t i = 0; i < count; i++) {
+        many_fit *s = (many_fit *)fits[i];
+        if (lm_model_residual(&b->model, &s->fit, p_of(b, s), s->m, s->f_trial, b->fjac) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+model_jacobian(void *self, lm_fit *const *fits, int64_t count)
+{
+    many *b = self;
+    gil_let_go(&b->lock, HUGE_VAL);
+    for (int64_t i = 0; i < count; i++) {
+        many_fit *s = (many_fit *)fits[i];
+        const int64_t before = s->fit.state.nfev;
+        if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, b->fjac) < 0) {
+            return -1;
+        }
+        if (s->fit.state.request != REQUEST_STOP) {
+            many_move_limit(b, s, s->fit.state.nfev - before);
+            many_factor(b, s);
+        }
+    }
+    return 0;
+}
+
+lm_evaluator
+many_models(many *b)
+{
+    return (lm_evaluator){b, model_residual, model_jacobian, many_moved};
+}
