@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from ._minpack import enorm
 
-__all__ = ["beyond_range", "covariance", "norm"]
+__all__ = ["beyond_range", "covariance", "norm", "pseudoinverse"]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Factors between which products of two neither over- nor underflow.
 SMALL, LARGE = 1e-150, 1e150
 TINY = float(np.finfo(np.float64).tiny)
+EPS = 2.0**-52
 
 
 def norm(fvec: Any) -> float:
@@ -81,13 +82,8 @@ def _standard_errors(
     U⁻¹ are of moderate size, whatever the units of parameters and data. Parameters at a bound get
     NaN, fixed ones 0.
     """
-    variables, n = infodict["ipvt"] - 1, popt.size
-    r = np.triu(infodict["fjac"][:, :n].T)
-    fixed = np.zeros(n, dtype=bool)
-    if limits is not None:
-        fixed = limits[0] == limits[1]
-        kept = ((limits[0] < popt) & (popt < limits[1]))[variables]
-        r, variables = r[:, kept], variables[kept]
+    n = popt.size
+    r, variables, fixed = _free_columns(popt, infodict, limits)
     norms = np.array([enorm(np.ascontiguousarray(column)) for column in r.T])
     inverse = np.linalg.inv(np.linalg.qr(r / norms, mode="r"))
     rows = np.linalg.norm(inverse, axis=1)
@@ -99,6 +95,41 @@ def _standard_errors(
     np.fill_diagonal(correlation, np.where(np.isnan(errors), np.nan, 1.0))
     errors[fixed] = correlation[fixed] = correlation[:, fixed] = 0.0
     return errors, correlation
+
+
+def pseudoinverse(
+    popt: FloatArray,
+    infodict: Mapping[str, Any],
+    limits: tuple[FloatArray, FloatArray] | None,
+) -> FloatArray:
+    """Return the covariance that too few data tell, as SciPy does: by the pseudoinverse of JᵀJ.
+
+    What the data do not tell counts as certain. Parameters at a bound get NaN, fixed ones 0.
+    """
+    r, variables, fixed = _free_columns(popt, infodict, limits)
+    _, values, directions = np.linalg.svd(r, full_matrices=False)
+    told = values > EPS * max(r.shape) * values.max(initial=0.0)
+    axes = directions[told].T / values[told]
+    pcov = np.full((popt.size, popt.size), np.nan)
+    pcov[np.ix_(variables, variables)] = axes @ axes.T
+    pcov[fixed] = pcov[:, fixed] = 0.0
+    return pcov
+
+
+def _free_columns(
+    popt: FloatArray,
+    infodict: Mapping[str, Any],
+    limits: tuple[FloatArray, FloatArray] | None,
+) -> tuple[FloatArray, npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return R without the columns of parameters at a bound, whose the others are, who is fixed."""
+    variables, n = infodict["ipvt"] - 1, popt.size
+    r = np.triu(infodict["fjac"][:, :n].T)
+    fixed = np.zeros(n, dtype=bool)
+    if limits is not None:
+        fixed = limits[0] == limits[1]
+        kept = ((limits[0] < popt) & (popt < limits[1]))[variables]
+        r, variables = r[:, kept], variables[kept]
+    return r, variables, fixed
 
 
 def beyond_range(errors: FloatArray, pcov: FloatArray, names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from ._accuracy import FullOutput, assess, reason_to_doubt
 from ._adaptive import Adaptive
 from ._arguments import _as_floats, _describe, residual_eps
 from ._compare import Weights, as_arrays, compared, jacobian_of, residuals_of, weighted
-from ._covariance import beyond_range, covariance
+from ._covariance import beyond_range, covariance, pseudoinverse
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS
 from ._errors import optimize_warning, stacklevel
@@ -292,12 +292,14 @@ def curve_fit(
     if missing:
         infodict["fvec"], infodict["fjac"] = fvec, np.ascontiguousarray(fjac[:, :m])
     pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma)
+    if m < free and absolute_sigma and not stopped:
+        pcov = pseudoinverse(popt, infodict, limits)
 
     texts = []
     if stopped:
         texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
     elif m < free:
-        texts.append(no_degrees_of_freedom(m, free))
+        texts.append(no_degrees_of_freedom(m, free, absolute_sigma))
     elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
         names = _parameters.positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits

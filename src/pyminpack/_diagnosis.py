@@ -137,8 +137,13 @@ def causes(fit: Fit) -> list[str]:
     return [text[0].upper() + text[1:] for text in texts]
 
 
-def no_degrees_of_freedom(m: int, n: int) -> str:
+def no_degrees_of_freedom(m: int, n: int, absolute_sigma: bool = False) -> str:
     """Text for as many data as parameters, or fewer."""
+    if m < n and absolute_sigma:
+        return (
+            f"{m} data do not determine {n} parameters: pcov is made with the pseudoinverse, as if "
+            "what the data do not tell were certain. Hold parameters fast, by equal bounds."
+        )
     if m < n:
         return f"{UNKNOWN}: {m} data do not determine {n} parameters."
     return (

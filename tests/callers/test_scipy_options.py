@@ -237,6 +237,45 @@ class TestFewData:
         assert info["fjac"].shape == (3, 2)
         assert info["fjac"].flags.c_contiguous
 
+    @by_method
+    @pytest.mark.parametrize("sigma", [None, 0.1, [0.1, 0.2], [[0.1, 0.01], [0.01, 0.2]]])
+    def test_known_uncertainties(self, method, sigma):
+        """SciPy's pseudoinverse, and a word: what the data do not tell is not certain."""
+        t, y = self.FEW
+        line = lambda t, a, b, c: a + b * t + c * t**2  # noqa: E731
+        options = {"p0": START, "sigma": sigma, "absolute_sigma": True, "method": method}
+        with pytest.warns(OptimizeWarning, match="2 data do not determine 3 .* pseudoinverse"):
+            _, pcov = curve_fit(line, t, y, **options)
+        np.testing.assert_allclose(pcov, optimize.curve_fit(line, t, y, **options)[1], rtol=1e-6)
+        columns = np.stack([np.ones(2), t, t**2], axis=1)
+        data = np.eye(2) if sigma is None else np.array(sigma)
+        if data.ndim < 2:
+            data = np.diag(np.ones(2) * data**2)
+        inverse = np.linalg.pinv(columns)
+        if sigma is None or np.ndim(sigma) == 0:  # else it minimises another norm
+            np.testing.assert_allclose(pcov, inverse @ data @ inverse.T, rtol=1e-6)
+
+    @bundled
+    def test_known_uncertainties_within_bounds(self):
+        """One parameter at its bound, the others not told apart."""
+        line = lambda t, a, b, c: (a + b) * t + c  # noqa: E731
+        with pytest.warns(OptimizeWarning, match="1 data do not determine 3 parameters"):
+            _, pcov = curve_fit(
+                line, [2.0], [1.0], [1, 1, 0.5], bounds=([-9, -9, 0], 9), absolute_sigma=True
+            )
+        assert np.isfinite(pcov).all()
+        np.testing.assert_allclose(pcov, np.outer([2, 2, 1], [2, 2, 1]) / 81, rtol=1e-6)
+
+    def test_a_callback_that_stops(self):
+        def stop(_):
+            raise StopIteration
+
+        with pytest.warns(OptimizeWarning, match="callback has stopped"):
+            _, pcov = curve_fit(
+                decay, *self.FEW, START, absolute_sigma=True, method="trf", callback=stop
+            )
+        assert np.all(np.isposinf(pcov))
+
     @bundled
     def test_with_bounds(self):
         with pytest.warns(OptimizeWarning, match="2 data do not determine 3 parameters"):
