@@ -1,7 +1,6 @@
 module minpack_doubt
    !! Is there a reason to doubt the standard errors that come of a Jacobian by differences?
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
-   use minpack_dot, only: dot
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
    implicit none (type, external)
@@ -19,8 +18,8 @@ module minpack_doubt
    real(wp), parameter :: long_step = 0.1_wp
       !! of ‖J e_j‖ h_j, in units of the residuals' standard deviation. A shorter step stays within
       !! what the data can tell, where the model is as good as linear
-   real(wp), parameter :: far = 1.0e-6_wp
-      !! reduction of the sum of squares that the linear model promises at the end, relative. It is
+   real(wp), parameter :: far = 1.0e-3_wp
+      !! part of the residuals that the linear model promises to take away at the end. Its square is
       !! of the order of ftol, unless xtol has ended the fit early, or a noisy Jacobian has made it
       !! promise what no step could keep
    real(wp), parameter :: exact_data = 1.0e-5_wp
@@ -79,7 +78,7 @@ contains
          end if
       end do
       if (reason == nothing .and. all_free) then
-         if (dot(n, qtf, qtf) > far*max(fnorm, exact_data*data_norm)**2) reason = unfinished
+         if (enorm(n, qtf) > far*max(fnorm, exact_data*data_norm)) reason = unfinished
       end if
    end subroutine doubt
 

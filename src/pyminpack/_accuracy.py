@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+Limits = tuple[FloatArray, FloatArray] | None
 
 EPS = 2.0**-52
 NO_DOUBT, NOISE, TRUNCATION, UNFINISHED = range(4)  # of minpack/step/doubt.f90
@@ -51,6 +52,9 @@ SINGULAR, ROUGH = 3.0, 10.0
 CANCELS = EPS**0.5
 #: Of the largest part of any in a linear dependence: the least to be named.
 SHARE = 1e-3
+#: Part of the residuals that a minimum does not promise to take away, and least size of residuals
+#: that are not rounding errors, in units of the data: `far` and `exact_data` of doubt.f90.
+PROMISE, EXACT_DATA = 1e-3, 1e-5
 #: Tolerance from which on a user has a fit end early.
 FAR = 1e-6
 #: What `leastsq` calls too small a tolerance is as far as a fit can go.
@@ -91,6 +95,8 @@ class Accuracy:
         So nearly dependent that products with the covariance have no digits.
     error : float
         Of the Jacobian, its columns of norm 1.
+    unfinished : bool
+        The derivatives promise a lower sum of squares than the fit has come to.
     """
 
     jagged: list[int]
@@ -99,6 +105,7 @@ class Accuracy:
     rough: bool
     cancelling: list[int]
     error: float = EXACT
+    unfinished: bool = False
 
     @property
     def determined(self) -> bool:
@@ -111,7 +118,9 @@ class Accuracy:
         return self.determined and not self.coarse and not self.rough
 
 
-def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float) -> int:
+def reason_to_doubt(
+    outcome: FullOutput, scale: float, method: str, error: float, limits: Limits = None
+) -> int:
     """Say why the standard errors may be wrong, from what the fit has left; 0 for no reason.
 
     Parameters
@@ -123,6 +132,8 @@ def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float
         '2-point', '3-point', or another, which is exact to rounding.
     error : float
         Relative error of the model.
+    limits : pair of ndarray, shape (N,), optional
+        Bounds.
     """
     x, cov_x, infodict = outcome[:3]
     fjac, ipvt, fvec = infodict["fjac"], infodict["ipvt"], infodict["fvec"]
@@ -132,6 +143,11 @@ def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float
             return NO_DOUBT
     elif cov_x is None:
         return NOISE if outcome.converged else NO_DOUBT
+    variances = cov_x.diagonal()
+    if limits is not None:
+        variances = variances[(limits[0] < x) & (x < limits[1])]
+    if not min(variances.tolist(), default=1.0) > 0.0:
+        return NOISE  # no variance of 0, but one below all numbers
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
         fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, norm(fvec), scale,
@@ -168,12 +184,12 @@ def assess(
         return outcome, None
     limits = options.get("bounds")
     if method not in ("2-point", "3-point"):
-        if reason == UNFINISHED:
+        if reason == UNFINISHED or _is_unfinished(outcome, limits, scale):
             outcome = _go_on(residuals, outcome, options)
         if isinstance(adaptive := options["Dfun"], Adaptive):
-            return _with_more_digits(residuals, outcome, adaptive, options)
+            return _with_more_digits(residuals, outcome, adaptive, options, scale)
         errors = np.full(x0.size, EXACT)
-        return outcome, _accuracy(outcome, errors, np.zeros(x0.size, dtype=bool), limits)
+        return outcome, _accuracy(outcome, errors, np.zeros(x0.size, dtype=bool), limits, scale)
     epsfcn, calls = options.get("epsfcn"), outcome.infodict["nfev"]
     if method == "2-point" and reason == TRUNCATION and outcome.converged:
         step = math.sqrt(max(EPS, 0.0 if epsfcn is None else epsfcn))
@@ -205,7 +221,7 @@ def assess(
     better.infodict.pop("njev", None)
     if not better.converged:
         return better, None
-    return _with_more_digits(residuals, better, adaptive, options)
+    return _with_more_digits(residuals, better, adaptive, options, scale)
 
 
 def _with_more_digits(
@@ -213,13 +229,14 @@ def _with_more_digits(
     outcome: FullOutput,
     adaptive: Adaptive,
     options: dict[str, Any],
+    scale: float,
 ) -> tuple[FullOutput, Accuracy]:
     """Say what J is worth; where its rounding errors show, try to go on in longer numbers.
 
     Of sin(w*x + p), with w*x of 1e8, a double knows eight digits: too few to tell w from p.
     """
     limits = options.get("bounds")
-    accuracy = _accuracy(outcome, adaptive.errors, adaptive.coarse, limits)
+    accuracy = _accuracy(outcome, adaptive.errors, adaptive.coarse, limits, scale)
     if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
         return outcome, accuracy
     lower, upper = (None, None) if limits is None else limits
@@ -231,9 +248,9 @@ def _with_more_digits(
         return outcome, accuracy
     again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
     further = _fit(residuals, outcome.x, again)
-    if not (further.converged and _is_no_higher(further, outcome, adaptive.size)):
+    if not (further.converged and _is_no_higher(further, outcome, scale)):
         return outcome, accuracy
-    better = _accuracy(further, np.maximum(longer.errors, EXACT), longer.coarse, limits)
+    better = _accuracy(further, np.maximum(longer.errors, EXACT), longer.coarse, limits, scale)
     if not (better.good or (better.determined and not accuracy.determined)):
         return outcome, accuracy
     further.infodict["nfev"] += outcome.infodict["nfev"]
@@ -342,7 +359,11 @@ def _columns(infodict: InfoDict) -> FloatArray:
 
 
 def _accuracy(
-    outcome: FullOutput, errors: FloatArray, coarse: npt.NDArray[np.bool_], limits: Any
+    outcome: FullOutput,
+    errors: FloatArray,
+    coarse: npt.NDArray[np.bool_],
+    limits: Limits,
+    scale: float,
 ) -> Accuracy:
     """Compare J with its errors, relative to the norm of each column."""
     x, cov_x, infodict = outcome[:3]
@@ -368,7 +389,16 @@ def _accuracy(
         rough = bool(values[-1] <= ROUGH * error)
         cancelling = _involved(parameters, directions[values <= CANCELS])
     dependent = sorted([*dependent, *np.flatnonzero(dead).tolist()])
-    return Accuracy(jagged, coarse_ones, dependent, rough, cancelling, error)
+    unfinished = _is_unfinished(outcome, limits, scale)
+    return Accuracy(jagged, coarse_ones, dependent, rough, cancelling, error, unfinished)
+
+
+def _is_unfinished(outcome: FullOutput, limits: Limits, scale: float) -> bool:
+    """Whether J promises a lower sum of squares; of a fit at a bound that cannot be told."""
+    x, _, infodict = outcome[:3]
+    if limits is not None and np.any((x <= limits[0]) | (x >= limits[1])):
+        return False
+    return enorm(infodict["qtf"]) > PROMISE * max(enorm(infodict["fvec"]), EXACT_DATA * scale)
 
 
 def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:

@@ -276,7 +276,8 @@ def curve_fit(
         scale = _scale(ydata, weights, correlated, outcome.infodict["fvec"])
         if not (stopped or missing):
             by = "given" if callable(jac) else jac or "2-point"
-            reason = reason_to_doubt(outcome, scale, by, max(kwargs.get("epsfcn") or EPS, EPS))
+            error = max(kwargs.get("epsfcn") or EPS, EPS)
+            reason = reason_to_doubt(outcome, scale, by, error, limits)
             if reason or by == "adaptive":
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
     finally:

@@ -23,6 +23,13 @@ FloatArray = npt.NDArray[np.float64]
 EPS = 2.0**-52
 #: What SciPy says, and filters of warnings look for.
 UNKNOWN = "Covariance of the parameters could not be estimated"
+#: What is said of a fit whose start has led astray.
+FAR_AWAY = (
+    "The fit has ended far from the data, with residuals that are larger than they are, and steps "
+    "too short to matter: parameters and standard errors mean nothing. Try a better start."
+)
+#: Norm of residuals, in units of that of the data, which no better start would end with.
+ASTRAY = 1e3
 #: Cosine between residuals and a column of the Jacobian that no minimum has.
 NO_MINIMUM = 1e-3
 #: Relative error of a column's norm that is let pass.
@@ -110,6 +117,9 @@ class Fit:
 
 def causes(fit: Fit) -> list[str]:
     """Say what is wrong, one text for each cause; none, and the suspicion was unfounded."""
+    unfinished = fit.accuracy is not None and fit.accuracy.unfinished
+    if unfinished and enorm(fit.fvec) > ASTRAY * fit.scale:
+        return [FAR_AWAY]
     norms = np.zeros(fit.x.size)
     norms[fit.ipvt - 1] = column_norms(fit.r())
     at_bound = [j for j in range(fit.x.size) if fit.bound(j)]
@@ -126,7 +136,11 @@ def causes(fit: Fit) -> list[str]:
     if not texts and len(free) == fit.x.size:
         texts = _stuck(fit)
     if not texts and fit.accuracy is not None:
-        texts = _imprecise(fit, fit.accuracy)
+        texts = (
+            [_on_its_way(fit)]
+            if unfinished and fit.accuracy.good
+            else _imprecise(fit, fit.accuracy)
+        )
     if not texts:  # an error of NaN, for a parameter at its bound, tells enough
         return []
     texts += [
@@ -255,12 +269,26 @@ def _stuck(fit: Fit) -> list[str]:
     if enorm(fit.fvec) <= ROUNDING_ERRORS * EPS * fit.scale:
         return []
     if fit.cosine() > NO_MINIMUM:
+        remedy = "Try another start, or a smaller factor or xtol."
+        if callable(fit.jac):
+            remedy = "If the derivatives that jac returns are wrong, check_jacobian tells which."
         return [
             "the fit has not moved from its start, which is no minimum: each step tried made the "
-            "residuals larger, until the steps fell below xtol. Try another start, or a smaller "
-            "factor or xtol."
+            f"residuals larger, until the steps fell below xtol. {remedy}"
         ]
     return []
+
+
+def _on_its_way(fit: Fit) -> str:
+    """Explain a fit that has ended where its derivatives promise a lower sum of squares."""
+    remedy = "Count xdata from a point within the data, or try another start."
+    if callable(fit.jac):
+        remedy += " If the derivatives that jac returns are wrong, check_jacobian tells which."
+    return (
+        "the fit has ended on its way: its derivatives promise a lower sum of squares, but short "
+        "steps do not lead there, as in a curved valley of it. The standard errors are those of "
+        f"where it has ended. {remedy}"
+    )
 
 
 def _change(fit: Fit, x: FloatArray, j: int, value: float) -> float:

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pyminpack import OptimizeWarning, curve_fit, leastsq
+from pyminpack import OptimizeWarning, check_jacobian, curve_fit, leastsq
 from pyminpack._accuracy import Accuracy
 from pyminpack._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from pyminpack._nist.datasets import datasets
@@ -165,14 +165,77 @@ class TestWithoutDerivative:
 
 class TestStuck:
     def test_mgh17(self):
-        """Known of MGH17: steps of 1e9 are cut tenfold until they are below xtol."""
+        """Known of MGH17: steps of 1e9 are cut tenfold until they are below xtol. It goes on."""
         mgh17 = datasets()["MGH17"]
-        text = the_text(
+        popt, pcov = curve_fit(
             lambda x, *b: mgh17.fitted(np.array(b), x), mgh17.x, mgh17.y, mgh17.starts[0],
             jac=lambda x, *b: mgh17.jacobian(np.array(b)), col_deriv=True,
         )  # fmt: skip
+        np.testing.assert_allclose(popt, mgh17.parameters, rtol=1e-5)
+        np.testing.assert_allclose(np.sqrt(np.diag(pcov)), mgh17.standard_errors, rtol=1e-4)
+
+    @pytest.mark.parametrize("signs", [(-1, -1), (1, -1)])
+    def test_wrong_derivatives(self, signs):
+        def jac(t, a, k):
+            e = np.exp(-k * t)
+            return np.stack([signs[0] * e, -signs[1] * a * t * e], axis=1)
+
+        text = the_text(exponential, T, Y, [1.0, 1.0], jac=jac)
         assert "not moved from its start, which is no minimum" in text
-        assert "xtol" in text
+        assert "check_jacobian tells which" in text
+        check = check_jacobian(lambda p: exponential(T, *p) - Y, lambda p: jac(T, *p), [1.0, 1.0])
+        told = {parameter for _, parameter in check.wrong}
+        assert told == {j for j in (0, 1) if signs[j] < 0}
+
+    def test_steps_that_are_too_long(self):
+        """A wall, which the first step is to lead over: it is cut until xtol ends the fit."""
+        fit = hand_made([1.0], [[1.0, 0.0]])
+        fit.x0[:] = fit.x
+        fit.qtf[:] = 1.0
+        (text,) = causes(fit)
+        assert "Try another start, or a smaller factor or xtol." in text
+
+
+class TestUnfinished:
+    """The start decides: the remedy is another."""
+
+    X = np.linspace(300, 590, 30)
+    GROWTH = staticmethod(lambda x, a, b: a * np.exp(b * x))
+
+    @pytest.mark.parametrize("jac", [None, "3-point", "cs"])
+    def test_far_from_the_data(self, jac):
+        """exp(590): the residuals end at 1e242, beside data of 0.1."""
+        y = self.GROWTH(self.X, 2, -0.01) + 1e-3 * np.cos(self.X)
+        text = the_text(self.GROWTH, self.X, y, jac=jac)
+        assert "far from the data" in text
+        assert "Try a better start" in text
+        popt, pcov = curve_fit(self.GROWTH, self.X, y, [1.0, -0.02], jac=jac)
+        assert np.all(np.abs(popt - [2, -0.01]) < 3 * np.sqrt(np.diag(pcov)))
+
+    def test_curved_valley(self):
+        """a sin + b cos of seconds since 1970: a and b turn 1e5 times with w. Never in silence."""
+        seconds, w = np.arange(0, 259200, 1800.0), 2 * np.pi / 86400
+
+        def day(x, a, b, w, c):
+            return a * np.sin(w * x) + b * np.cos(w * x) + c
+
+        noise = np.random.default_rng(4).normal(size=seconds.size)
+        x = 1.65e9 + seconds
+        y = 3 * np.sin(w * x + 0.3) + 10 + 0.3 * noise
+        try:
+            said = texts_of(day, x, y, [2.9, 0.9, w * (1 + 1e-7), 10])
+        except RuntimeError as error:  # maxfev
+            said = [str(error)]
+        assert said
+        assert texts_of(day, seconds, y, [2.9, 0.9, w * (1 + 1e-7), 10]) == []
+
+    def test_its_text_names_whose_derivatives(self):
+        accuracy = Accuracy([], [], [], False, [], unfinished=True)
+        unit = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+        for jac, told in ((None, False), ("cs", False), (np.exp, True)):
+            fit = hand_made([1.0, 2.0], unit, accuracy=accuracy, jac=jac)
+            (text,) = causes(fit)
+            assert ("check_jacobian" in text) == told
 
 
 class TestDependent:
