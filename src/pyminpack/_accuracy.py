@@ -398,7 +398,7 @@ def _is_unfinished(outcome: FullOutput, limits: Limits, scale: float) -> bool:
     x, _, infodict = outcome[:3]
     if limits is not None and np.any((x <= limits[0]) | (x >= limits[1])):
         return False
-    return enorm(infodict["qtf"]) > PROMISE * max(enorm(infodict["fvec"]), EXACT_DATA * scale)
+    return norm(infodict["qtf"]) > PROMISE * max(norm(infodict["fvec"]), EXACT_DATA * scale)
 
 
 def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:

@@ -210,7 +210,7 @@ def _assessed(
     """
     limits, epsfcn = options.get("bounds"), options.get("epsfcn")
     eps = max(epsfcn or EPS, EPS)
-    reason = reason_to_doubt(outcome, scale, by, eps)
+    reason = reason_to_doubt(outcome, scale, by, eps, limits)
     wanted = max(float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
     if reason == UNFINISHED and (not outcome.converged or wanted > FAR):
         reason = NO_DOUBT
@@ -238,7 +238,7 @@ def _assessed(
     if by not in ("given", "cs"):
         sought = sought_steps(sample, better.x, epsfcn, limits, scale)
         errors, coarse = sought.errors, sought.coarse
-    return better, _accuracy(better, errors, coarse, limits)
+    return better, _accuracy(better, errors, coarse, limits, scale)
 
 
 def _added(fit: FullOutput, before: FullOutput) -> FullOutput:

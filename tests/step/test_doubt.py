@@ -67,6 +67,17 @@ def test_unfinished():
     assert doubt(qtf=(1e-3, 0.0), step=0.0) == UNFINISHED
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_unfinished_beyond_squares(unit):
+    """Squares of what the fit has left would be 0, or inf."""
+    covariance = np.eye(2)
+    for part, due in ((1e-5, NO_DOUBT), (1e-3, UNFINISHED)):
+        given = doubt(
+            qtf=(part * unit, 0.0), fnorm=0.1 * unit, data=unit, step=0.0, covariance=covariance
+        )
+        assert given == due
+
+
 @pytest.mark.parametrize("variance", [np.nan, 0.0])
 def test_held_variable(variance):
     """One at a bound, or fixed: it has no error, and its part of the gradient is not 0."""
