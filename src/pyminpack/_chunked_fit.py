@@ -35,6 +35,7 @@ from ._crew import Crew
 from ._curve_fit import _at_start, _check_call, _require_no_bounds, _warn
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._leastsq import leastsq
+from ._messages import of_curve_fit
 from ._minpack import enorm
 from ._stepped import SteppedDifferences, sought_steps
 
@@ -115,7 +116,7 @@ def fit_chunks(
         if not stopped:
             outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options)
     if not (outcome.converged or stopped):
-        raise RuntimeError(f"Optimal parameters not found: {outcome.mesg}")
+        raise RuntimeError(f"Optimal parameters not found: {of_curve_fit(outcome.mesg)}")
     popt, cov_x, infodict, mesg, ier = outcome
     if accuracy is not None and not accuracy.determined:
         cov_x = None

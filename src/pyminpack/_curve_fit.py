@@ -16,9 +16,10 @@ from ._arguments import _as_floats, _describe, residual_eps
 from ._compare import Weights, as_arrays, compared, jacobian_of, residuals_of, weighted
 from ._covariance import beyond_range, covariance, pseudoinverse
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
-from ._differences import METHODS
+from ._differences import METHODS, UnfitError
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
+from ._messages import of_curve_fit
 from ._minpack import enorm
 
 if TYPE_CHECKING:
@@ -229,6 +230,7 @@ def curve_fit(
         )  # fmt: skip
     _check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    start_is_ours = p0 is None
     p0, limits = _parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
     _require_no_bounds(method, limits)
     n, m = p0.size, ydata.size
@@ -280,12 +282,18 @@ def curve_fit(
             reason = reason_to_doubt(outcome, scale, by, error, limits)
             if reason or by == "adaptive":
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
+    except UnfitError as error:
+        error.args = (of_curve_fit(str(error)),)
+        raise
     finally:
         _fit_data.check_kept(xdata, before)
     popt, cov_x, infodict, mesg, ier = outcome
     if not (outcome.converged or stopped):
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
-        raise RuntimeError(f"Optimal parameters not found: {mesg}{bad and f' In the data, {bad}.'}")
+        why = of_curve_fit(mesg) + (bad and f" In the data, {bad}.")
+        if start_is_ours and not bad:
+            why += " No p0 was given: pass one, of the parameters' sizes."
+        raise RuntimeError(f"Optimal parameters not found: {why}")
     if accuracy is not None and not accuracy.determined:
         cov_x = None
     free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))

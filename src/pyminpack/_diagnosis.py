@@ -189,16 +189,17 @@ def _no_influence(fit: Fit, j: int, norm: float) -> str:
             f"the model does not depend on {name} where the fit ended, though it does at its start "
             f"{start:.6g}: a step has led too far. Try a better start or a smaller factor."
         )
+    if _change(fit, here, j, at + max(size, 1.0)) > noise:
+        return (
+            f"the model does not depend on {name} next to where the fit ended, though it does "
+            "further away: it jumps, or is flat there. The sum of squares over a range of values "
+            "tells what the data allow, and where a better start is."
+        )
     if _change(fit, there, j, start + 1e-3 * (abs(start) or 1.0)) > noise:
         return (
             f"the model does not depend on {name} where the fit ended, though it does where it "
             "started: the other parameters have gone too far. Try a better start or a smaller "
             "factor."
-        )
-    if _change(fit, here, j, at + max(size, 1.0)) > noise:
-        return (
-            f"the model does not depend on {name} next to where the fit ended, though it does "
-            "further away: a better start may help."
         )
     return (
         f"the model does not depend on {name}: the data cannot determine it, and its value is "

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ._arguments import as_real, as_residuals, residual_eps
 from ._minpack import enorm
 
-__all__ = ["METHODS", "ComplexStep", "Differences", "ThreePoint", "jacobian_by"]
+__all__ = ["METHODS", "ComplexStep", "Differences", "ThreePoint", "UnfitError", "jacobian_by"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -228,7 +228,7 @@ class ComplexStep(Differences):
             return np.array([self._column(x, j, args) for j in range(x.size)])
         except np.exceptions.ComplexWarning as warning:  # where the user's filters raise it
             raise _unfit(f"func drops imaginary parts: {warning}") from warning
-        except _UnfitError:
+        except UnfitError:
             raise
         except TypeError as error:
             raise _unfit(f"func does not take a complex x: {error}") from error
@@ -265,12 +265,12 @@ class ComplexStep(Differences):
             )
 
 
-class _UnfitError(TypeError):
+class UnfitError(TypeError):
     """`func` cannot be differentiated by complex steps."""
 
 
-def _unfit(why: str) -> _UnfitError:
-    return _UnfitError(
+def _unfit(why: str) -> UnfitError:
+    return UnfitError(
         f"Dfun='cs' differentiates by complex steps, but {why}. "
         "Let func compute with complex numbers throughout, or take Dfun='3-point'."
     )

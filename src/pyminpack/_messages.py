@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["IMPROPER", "message", "nonfinite"]
+__all__ = ["IMPROPER", "message", "nonfinite", "of_curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
 
 IMPROPER = "Improper input parameters."
+_WORDS = ((r"\bDfun\b", "jac"), (r"\bfunc\b", "f"), (r"\bx0\b", "p0"), (r"\bx(?= = |\[)", "p"))
 
 
 @lru_cache(maxsize=64)
@@ -86,3 +88,10 @@ def nonfinite(
         f"x = {point}: the fit has run into the edge of where func is defined"
         f"{', the last time in block ' + str(block) if block >= 0 else ''}."
     )
+
+
+def of_curve_fit(text: str) -> str:
+    """Put a text of `leastsq` in the words of `curve_fit`, whose x are data."""
+    for pattern, word in _WORDS:
+        text = re.sub(pattern, word, text)
+    return text
