@@ -57,7 +57,7 @@ def report(
         print(f"{name}: {len(rows)} cases run, on {', '.join(peer['name'] for peer in group)}")
     else:
         print(f"{what}\n\n{table(rows)}\n", flush=True)
-        timed = name not in ("memory", "bounds", "trust")
+        timed = name not in ("memory", "bounds", "trust", "blocks")
         if timed and options.clock == "wall" and os.getloadavg()[0] > os.cpu_count():
             print("The machine was busy with other things: long fits had to wait. See --clock.\n")
     if options.json is None:

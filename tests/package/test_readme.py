@@ -27,6 +27,7 @@ DOCUMENTS = [
     "minpack/README.md",
     "src/pyminpack/README.md",
     "src/pyminpack/scipy.md",
+    "src/pyminpack/blocks.md",
     "tests/README.md",
     "tests/bench/README.md",
 ]
