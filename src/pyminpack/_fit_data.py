@@ -43,7 +43,8 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
     if options.get("chunk") is not None:
         return True
     if type(ydata) is not np.ndarray or type(xdata) is not np.ndarray:
-        if isinstance(ydata, np.memmap) and ydata.ndim == 1 and ydata.size > CUT:
+        mapped = isinstance(ydata, np.memmap) or isinstance(xdata, np.memmap)
+        if mapped and _can_be_cut(xdata, np.shape(ydata)):
             return True
         if is_dask(ydata) or is_dask(xdata):
             return True
@@ -55,6 +56,15 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
                     f"{name} is for data in chunks; want chunk, too: how many are in each."
                 )
     return False
+
+
+def _can_be_cut(xdata: Any, shape: tuple[int, ...]) -> bool:
+    """Whether there are many data, one to each last index of an array or row of a table."""
+    if len(shape) != 1 or shape[0] <= CUT:
+        return False
+    if is_array(xdata):
+        return bool(xdata.shape[-1:] == shape)
+    return hasattr(xdata, "keys") or is_column(xdata)
 
 
 def is_dask(data: Any) -> bool:

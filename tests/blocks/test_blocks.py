@@ -463,6 +463,7 @@ class TestResiduals:
 
 
 class TestWatching:
+    @pytest.mark.bundled
     def test_callback(self):
         told = []
         leastsq(residuals, START, blocks=BLOCKS, callback=told.append)

@@ -113,6 +113,17 @@ class TestFiles:
         sizes.clear()
         curve_fit(f, x[:1000], y[:1000], START)
         assert sizes == {1000}
+        sizes.clear()
+        curve_fit(f, x, Y, START)  # one of them is enough
+        assert max(sizes) == 600
+
+    def test_is_not_cut(self, tmp_path, monkeypatch):
+        """Protects models that are handed what has no rows: those are called as ever."""
+        monkeypatch.setattr("pyminpack._fit_data.CUT", 1000)
+        y = mapped(tmp_path, "y", Y)
+        for x in (None, 3.0, np.ones((M, 2))):
+            popt, _ = curve_fit(lambda x, *p: peak(T, *p), x, y, START)
+            np.testing.assert_allclose(popt, curve_fit(peak, T, Y, START)[0], rtol=1e-6)
 
     @pytest.mark.parametrize("dtype", ["f4", ">f8", "i2"])
     def test_dtypes(self, tmp_path, dtype):
