@@ -1,5 +1,25 @@
 #include "differences.h"
 
+#include "dispatch.h"
+
+/* column.c, the same bits by both. */
+void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
+#ifdef MINPACK_AVX2
+void pyminpack_difference_column_avx2(int64_t m, const double *fvec, double h, double *column);
+#endif
+
+void
+lm_difference_column(int64_t m, const double *fvec, double h, double *column)
+{
+#ifdef MINPACK_AVX2
+    if (pyminpack_isa() >= ISA_AVX2) {
+        pyminpack_difference_column_avx2(m, fvec, h, column);
+        return;
+    }
+#endif
+    pyminpack_difference_column(m, fvec, h, column);
+}
+
 int
 lm_differences(lm_fit *fit, int64_t m, const double *fvec, double epsfcn, double *fjac,
                int64_t ldfjac, lm_function function, void *self)

@@ -31,17 +31,7 @@ lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
 }
 
 /* column := (column - fvec)/h, where column holds F(x + h e_j) and fvec F(x); zeros where h is 0. */
-static inline void
-lm_difference_column(int64_t m, const double *restrict fvec, double h, double *restrict column)
-{
-    if (h == 0.0) {
-        memset(column, 0, m * sizeof(double));
-        return;
-    }
-    for (int64_t i = 0; i < m; i++) {
-        column[i] = (column[i] - fvec[i]) / h;
-    }
-}
+void lm_difference_column(int64_t m, const double *fvec, double h, double *column);
 
 /* fjac := J at x, column by column. `function` puts F at x into fvec; what it returns, unless 0, is
  * returned here at once. */

@@ -1,12 +1,27 @@
 module minpack_qrfac
    !! Householder QR with column pivoting, in place: the classic factor step.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
-   use minpack_dot, only: dot
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
    implicit none (type, external)
    private
    public :: qrfac, norm_trust
+
+   interface
+      pure subroutine reflect_all(rows, columns, lda, v, first, f) &
+         bind(c, name="pyminpack_reflect_all")
+         !! y := (I - v vᵀ/v_1) y for some columns and f: linalg/reflect.c.
+         import :: c_double, c_int64_t
+         implicit none (type, external)
+         integer(c_int64_t), intent(in), value :: rows
+         integer(c_int64_t), intent(in), value :: columns
+         integer(c_int64_t), intent(in), value :: lda
+         real(c_double), intent(in) :: v(rows)
+         real(c_double), intent(inout) :: first(lda*(columns - 1) + rows)
+            !! the first column, others lda apart
+         real(c_double), intent(inout) :: f(rows)
+      end subroutine reflect_all
+   end interface
 
    real(wp), parameter :: norm_trust = sqrt(epsmch)
       !! A downdated column norm is recomputed once (norm/reference)² sinks to this: by then
@@ -58,13 +73,12 @@ contains
          a(j:m, j) = a(j:m, j)/sigma
          head = a(j, j) + 1.0_wp
          a(j, j) = head
+         call reflect_all(rows, n - j, lda, a(j, j), a(j, min(j + 1, n)), f(j))
          do k = j + 1, n
-            call reflect(rows, a(j:, j), a(j:, k))
             if (rdiag(k) > 0.0_wp) then
                call downdate(rows - 1, a(j, k), a(min(j + 1, m):, k), rdiag(k), reference(k))
             end if
          end do
-         call reflect(rows, a(j:, j), f(j:))
          a(j, j) = -sigma
       end do eliminate
    end subroutine qrfac
@@ -88,6 +102,7 @@ contains
          if (rdiag(k) > rdiag(largest)) largest = k
       end do
       if (largest == j) return
+      !GCC$ ivdep
       do i = 1, m
          swap = a(i, j)
          a(i, j) = a(i, largest)
@@ -99,17 +114,6 @@ contains
       ipvt(j) = ipvt(largest)
       ipvt(largest) = column
    end subroutine pivot
-
-   pure subroutine reflect(rows, v, y)
-      !! y := (I - v vᵀ/v_1) y.
-      integer(ik), intent(in) :: rows
-      real(wp), intent(in) :: v(rows)
-      real(wp), intent(inout) :: y(rows)
-      real(wp) :: coefficient
-
-      coefficient = dot(rows, v, y)/v(1)
-      y = y - coefficient*v
-   end subroutine reflect
 
    pure subroutine downdate(rows, head, tail, norm, reference)
       !! Norm of a column without its first entry, from the norm with it where that is accurate.

@@ -1,13 +1,11 @@
 """Many fits of a compiled model: each is the fit that `leastsq` makes of it, in any thread."""
 
 import ctypes
-import os
-import signal
 import threading
 
 import numpy as np
 import pytest
-from c_models import DATA, START, M, both, residuals
+from c_models import DATA, START, M, both, interrupt_after, residuals
 from scipy import LowLevelCallable
 
 from pyminpack import leastsq, leastsq_many
@@ -117,8 +115,7 @@ def test_a_thread_runs_meanwhile(workers):
 def test_ctrl_c_ends_all(workers):
     """Protects the user's way out of a long call, and what is finished by then."""
     calls = ctypes.c_int(0)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught, interrupt_after(0.3):
         leastsq_many(
             residuals("slow"), np.ones((5000, 1)), ctypes.pointer(calls), m=1, maxfev=20,
             workers=workers,
