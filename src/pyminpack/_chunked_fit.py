@@ -48,7 +48,7 @@ EPS = 2.0**-52
 SAMPLE = 10_000
 #: Of a chunk that nobody has chosen: numbers of its Jacobian, so that this and what the model makes
 #: on its way fit into a cache; and rows, so that Python's calls are lost among them.
-CHUNK_NUMBERS, LEAST_ROWS = 2**18, 2**13
+CHUNK_NUMBERS, LEAST_ROWS = 2**16, 2**12
 #: Relative difference between what f returns for data in one piece and in two: rounding.
 ROUNDING = 1e-9
 

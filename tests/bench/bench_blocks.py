@@ -29,10 +29,10 @@ WHAT = "Data in files, 5 parameters, forward differences, one processor where no
 TRUTH, START = (3.0, 0.3, 2.0, 0.5, 0.1), (2.5, 0.2, 1.95, 0.3, 0.0)
 #: SciPy holds the data, their Jacobian, and copies.
 SCIPY_MOST = 10**7
-#: A fit that takes long enough for a process to be killed in its middle.
-LONG = 10**6
+#: Rows of a fit that takes long enough for a process to be killed in its middle, and not longer.
+LONG, KILLED_MOST = 10**6, 10**7
 PIECE = 2**20
-CHUNK = 2**15
+CHUNK = 10_000
 
 
 def wave(t: Any, height: float, decay: float, frequency: float, phase: float, ground: float) -> Any:
@@ -192,19 +192,19 @@ def cases(sizes: list[int], folder: Path, only: str) -> list[dict[str, Any]]:
         made.append(row("pyminpack", rows, found, ""))
         if rows <= SCIPY_MOST:
             made.append(row("SciPy", rows, apart(fit_files, x, y, True), ""))
-    local = apart(fit_stored, x, y, str(folder / "none.npz"))
+    made.append(row("Dask, two processes", rows, apart(fit_cluster, x, y, rows, False), ""))
+    rows = min(rows, KILLED_MOST)
+    x, y = write(folder, rows)
     same = {True: "yes", False: "no"}
+    local = apart(fit_stored, x, y, str(folder / "none.npz"))
     began = time.perf_counter()
     bits = resumed(x, y, folder)
     found = {"seconds": time.perf_counter() - began}
     made.append(row("killed and resumed", rows, found, same[bits == local]))
-    cluster = apart(fit_cluster, x, y, rows, False)
-    made.append(row("Dask, two processes", rows, cluster, ""))
     if rows >= LONG:
-        killed = apart(fit_cluster, x, y, rows, True)
-        made.append(
-            row("one of them killed", rows, killed, same[killed["bits"] == cluster["bits"]])
-        )
+        whole, killed = (apart(fit_cluster, x, y, rows, kill) for kill in (False, True))
+        found = same[killed["bits"] == whole["bits"]]
+        made.append(row("Dask, one process killed", rows, killed, found))
     return [one for one in made if only in one["case"]]
 
 

@@ -91,6 +91,7 @@ assert_type(infodict, InfoDict)
 
 # curve_fit: a tuple of two or five with names.
 popt, pcov = curve_fit(decay, t, y)
+popt, pcov = curve_fit(decay, t, y, chunk=1000, workers=-1, checkpoint="fit.npz")
 assert_type(popt, Floats)
 assert_type(pcov, Floats)
 popt, pcov, infodict, mesg, ier = curve_fit(decay, t, y, full_output=True)
