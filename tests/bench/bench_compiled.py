@@ -1,9 +1,9 @@
 """Compiled models, one fit and many: beside cminpack-numba and the calls of the model alone.
 
 The same numba functions serve all: cminpack's argument lists. What is left of a fit when the model
-is taken off is the solver's own: of a Gaussian fit of 4 × 64 in a batch, three quarters of that the
-factor step (`qrfac`), an eighth the step, the rest norms, results and what is passed from call to
-call; of one fit called from Python, some 2 µs more are the call's arguments and arrays.
+is taken off is the solver's own: of a Gaussian fit of 4 × 64 in a batch, two thirds of that the
+factor step (`qrfac`), a sixth the step, the rest differences, norms and results; of one fit called
+from Python, some 2 µs more are the call's arguments and arrays.
 """
 
 from __future__ import annotations
