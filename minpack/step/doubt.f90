@@ -24,6 +24,9 @@ module minpack_doubt
       !! promise what no step could keep
    real(wp), parameter :: exact_data = 1.0e-5_wp
       !! least standard deviation of the residuals, in units of the data
+   real(wp), parameter :: beyond = 1.0e150_wp
+      !! norm of a column from which on a variance of 0 may be one below all numbers, and need not
+      !! be that of a variable that is held
    real(wp), parameter :: exact_error = 8.0_wp*epsmch
       !! relative error of a derivative that is not made of differences
 
@@ -63,10 +66,13 @@ contains
       all_free = .true.
       do k = 1, n
          j = int(ipvt(k), ik)
-         if (.not. covariance(j, j) > 0.0_wp) then
+         norm = enorm(k, r(:, k))
+         if (.not. (covariance(j, j) > 0.0_wp .or. norm > beyond)) then
             all_free = .false.
+         else if (.not. covariance(j, j) > 0.0_wp) then
+            reason = noise
+            return
          else
-            norm = enorm(k, r(:, k))
             way = step*merge(abs(x(j)), 1.0_wp, abs(x(j)) > 0.0_wp)
             column_error = exact_error*norm
             if (way > 0.0_wp) column_error = error*size/way

@@ -118,9 +118,7 @@ class Accuracy:
         return self.determined and not self.coarse and not self.rough
 
 
-def reason_to_doubt(
-    outcome: FullOutput, scale: float, method: str, error: float, limits: Limits = None
-) -> int:
+def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float) -> int:
     """Say why the standard errors may be wrong, from what the fit has left; 0 for no reason.
 
     Parameters
@@ -132,8 +130,6 @@ def reason_to_doubt(
         '2-point', '3-point', or another, which is exact to rounding.
     error : float
         Relative error of the model.
-    limits : pair of ndarray, shape (N,), optional
-        Bounds.
     """
     x, cov_x, infodict = outcome[:3]
     fjac, ipvt, fvec = infodict["fjac"], infodict["ipvt"], infodict["fvec"]
@@ -143,11 +139,6 @@ def reason_to_doubt(
             return NO_DOUBT
     elif cov_x is None:
         return NOISE if outcome.converged else NO_DOUBT
-    variances = cov_x.diagonal()
-    if limits is not None:
-        variances = variances[(limits[0] < x) & (x < limits[1])]
-    if not min(variances.tolist(), default=1.0) > 0.0:
-        return NOISE  # no variance of 0, but one below all numbers
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
         fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, norm(fvec), scale,

@@ -279,7 +279,7 @@ def curve_fit(
         if not (stopped or missing):
             by = "given" if callable(jac) else jac or "2-point"
             error = max(kwargs.get("epsfcn") or EPS, EPS)
-            reason = reason_to_doubt(outcome, scale, by, error, limits)
+            reason = reason_to_doubt(outcome, scale, by, error)
             if reason or by == "adaptive":
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
     except UnfitError as error:

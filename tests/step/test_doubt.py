@@ -84,3 +84,9 @@ def test_held_variable(variance):
     covariance = np.diag([1.0, variance])
     r = ((1.0, 1.0), (0.0, 1e-9))
     assert doubt(r, covariance=covariance, qtf=(0.0, 0.05)) == NO_DOUBT
+
+
+def test_variance_below_all_numbers():
+    """That of a column of 1e200, whose square underflows: not of a variable that is held."""
+    r = np.diag([1e200, 1.0])
+    assert doubt(r, x=(1e-200, 1.0), covariance=np.diag([0.0, 1.0])) == NOISE
