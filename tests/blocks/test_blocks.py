@@ -179,7 +179,8 @@ class Reading(Sequence):
     """Blocks that are made when they are read, and say how many are in use."""
 
     def __init__(self, count):
-        self.count, self.now, self.most = count, 0, 0
+        self.count, self.read, self.most = count, 0, 0
+        self.done = []  # appended to by any thread
 
     def __len__(self):
         return self.count
@@ -187,8 +188,8 @@ class Reading(Sequence):
     def __getitem__(self, index):
         if index >= self.count:
             raise IndexError(index)
-        self.now += 1
-        self.most = max(self.most, self.now)
+        self.read += 1
+        self.most = max(self.most, self.read - len(self.done))
         return index
 
 
@@ -199,7 +200,7 @@ def test_reads_little_ahead(workers):
 
     def func(x, block):
         value = x * np.ones(2) - block
-        blocks.now -= 1
+        blocks.done.append(block)
         return value
 
     x, _ = leastsq(func, 1.0, blocks=blocks, workers=workers)
