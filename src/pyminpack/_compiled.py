@@ -54,30 +54,28 @@ def as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any) -> Model:
     if not 1 <= m <= INT_MAX:
         raise ValueError(f"m is {m}; want a number of residuals from 1 to {INT_MAX}, a C int.")
     f = _as_function("func", func)
-    by_both = f.form is BOTH or (f.form is None and Dfun is func)
     user_data = f.user_data
-    if (Dfun is None and f.form is BOTH) or Dfun is func:
-        if not by_both:
-            raise TypeError(f"Dfun is func, which gives no derivatives; want {BOTH}.")
-        derivatives = f.address
-    elif Dfun is None or (isinstance(Dfun, str) and Dfun == "2-point"):
-        derivatives = 0
-    elif isinstance(Dfun, str):
-        raise ValueError(
-            f"Dfun is {_describe(Dfun)}; with a compiled func want '2-point', None or a compiled "
-            "function."
-        )
-    else:
+    by_both, derivatives = f.form is BOTH, 0
+    if isinstance(Dfun, str):
+        if Dfun != "2-point":
+            raise ValueError(
+                f"Dfun is {_describe(Dfun)}; with a compiled func want '2-point', None or a "
+                "compiled function."
+            )
+    elif Dfun is not None:
         d = _as_function("Dfun", Dfun)
-        if d.form is RESIDUALS:
+        same = d.address == f.address
+        if RESIDUALS in (d.form, f.form if same else None):
             raise TypeError(f"Dfun gives residuals alone; want {BOTH}.")
-        derivatives = d.address
+        by_both, derivatives = by_both or same, d.address
         if d.user_data is not None:
             if user_data is not None and user_data is not d.user_data:
                 raise ValueError(
                     "func and Dfun have user_data of their own; want the same in both."
                 )
             user_data = d.user_data
+    elif by_both:
+        derivatives = f.address
     if user_data is not None:
         if args:
             raise ValueError("p is given twice: as args and as user_data; want one of them.")

@@ -78,6 +78,9 @@ def test_derivatives_by_a_pointer_without_a_signature():
     for function in (library.decay_both, capsule(address(DECAY_BOTH)), DECAY_BOTH):
         info = leastsq(function, START, DATA, function, m=M, full_output=True)[2]
         assert info["njev"] > 1
+    one, other = library["decay_both"], library["decay_both"]
+    assert one is not other
+    assert leastsq(one, START, DATA, other, m=M, full_output=True)[2]["njev"] > 1
 
 
 def test_a_callback_into_python():
@@ -181,7 +184,8 @@ def test_wrong_signatures(func, what):
         ((ffi.cast("both *", 0), START), {}, ValueError, "func is a null pointer"),
         ((ffi.new("int *"), START), {}, TypeError, "want a compiled function"),
         ((DECAY, START, DATA, python_decay), {}, TypeError, "Dfun is function.* a compiled"),
-        ((DECAY, START, DATA, DECAY), {}, TypeError, "Dfun is func, which gives no derivatives"),
+        ((DECAY, START, DATA, DECAY), {}, TypeError, "Dfun gives residuals alone; want int fcn"),
+        ((DECAY, START, DATA, library["decay"]), {}, TypeError, "Dfun gives residuals alone"),
         ((DECAY, START, DATA, residuals("slow")), {}, TypeError, "Dfun gives residuals alone"),
         ((DECAY, START, DATA, "cs"), {}, ValueError, "Dfun is str 'cs'; .*'2-point', None or"),
         ((DECAY, START, DATA), {"blocks": [1]}, TypeError, "does not go by blocks"),
