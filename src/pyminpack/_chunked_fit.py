@@ -96,18 +96,13 @@ def fit_chunks(
         eps = _first_look(f, model, p0, data.first())
         if options.get("epsfcn") is None and eps > EPS:
             options["epsfcn"] = eps
+        if limits is not None:
+            options["bounds"] = limits
+        options.update(blocks=data, executor=crew, Dfun=None if callable(jac) else jac)
         if callable(jac):
             options.update(Dfun=model.jacobian, col_deriv=True)
         elif jac == "adaptive":
-            sought = sought_steps(sample, p0, options.get("epsfcn"), limits, scale)
-            options["Dfun"] = SteppedDifferences(
-                model, sought.steps(p0), options.get("epsfcn"), limits
-            )
-        elif jac is not None:
-            options["Dfun"] = jac
-        if limits is not None:
-            options["bounds"] = limits
-        options.update(blocks=data, executor=crew)
+            options["Dfun"] = _stepped(model, sample, p0, scale, options)
         by = "given" if callable(jac) else jac or "2-point"
         found: Any = leastsq(model, p0, full_output=True, checkpoint=checkpoint, **options)
         outcome = FullOutput(*found)
@@ -226,8 +221,7 @@ def _assessed(
         better = outcome
         for start in [outcome.x] if outcome.converged else [p0, None]:
             x = better.x if start is None else start
-            sought = sought_steps(sample, x, epsfcn, limits, scale)
-            again["Dfun"] = SteppedDifferences(residuals, sought.steps(x), epsfcn, limits)
+            again["Dfun"] = _stepped(residuals, sample, x, scale, options)
             better = _added(_fit(residuals, x, again), better)
         better.infodict.pop("njev", None)
     elif reason == UNFINISHED:
@@ -240,6 +234,19 @@ def _assessed(
         sought = sought_steps(sample, better.x, epsfcn, limits, scale)
         errors, coarse = sought.errors, sought.coarse
     return better, _accuracy(better, errors, coarse, limits, scale)
+
+
+def _stepped(
+    residuals: Callable[..., Any],
+    sample: Callable[[FloatArray], FloatArray],
+    x: FloatArray,
+    scale: float,
+    options: dict[str, Any],
+) -> SteppedDifferences:
+    """Make better differences, with steps that are good at `x`."""
+    epsfcn, limits = options.get("epsfcn"), options.get("bounds")
+    sought = sought_steps(sample, x, epsfcn, limits, scale)
+    return SteppedDifferences(residuals, sought.steps(x), epsfcn, limits)
 
 
 def _added(fit: FullOutput, before: FullOutput) -> FullOutput:
