@@ -2,6 +2,7 @@
 
 import _thread
 import itertools
+import signal
 import threading
 from array import array
 from collections.abc import Sequence
@@ -314,6 +315,14 @@ class TestErrors:
         add_note(Slots(), "none")
         assert old.__notes__ == ["one", "two"]
 
+    @pytest.fixture
+    def handled(self):
+        """Let Ctrl-C be heard, which a shell's background jobs ignore."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
+    @pytest.mark.usefixtures("handled")
     @pytest.mark.parametrize("workers", [1, 2])
     def test_interrupt(self, workers):
         """Protects Ctrl-C: no block begins after it, and no thread is left at work."""
