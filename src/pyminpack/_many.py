@@ -39,8 +39,9 @@ CACHE = 512 * 1024
 PATIENCE = 0.1
 #: Arrays of M numbers that a fit in its slot and a model at work have beside each other.
 VECTORS = 4
-#: Fits that a thread takes at a time where their function is compiled: nobody waits for the others.
-COMPILED = 1024
+#: Fits that a thread takes at a time where their function is compiled, at most; and how often each
+#: thread comes to take some, so that all end at about the same time.
+COMPILED, TURNS = 1024, 8
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bool = False) -> int:
     """Return the number of fits that one thread works on at a time."""
     if chunk is None and compiled:
-        size = COMPILED
+        size = COMPILED if threads == 1 else max(32, min(COMPILED, total // (TURNS * threads)))
     elif chunk is None:
         size = max(8, min(1024, CACHE // (8 * VECTORS * m)))
     else:
