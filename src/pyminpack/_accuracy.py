@@ -118,12 +118,16 @@ class Accuracy:
         return self.determined and not self.coarse and not self.rough
 
 
-def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float) -> int:
+def reason_to_doubt(
+    outcome: FullOutput, fnorm: float, scale: float, method: str, error: float
+) -> int:
     """Say why the standard errors may be wrong, from what the fit has left; 0 for no reason.
 
     Parameters
     ----------
     outcome : FullOutput
+    fnorm : float
+        Norm of its residuals.
     scale : float
         Norm of the numbers that the residuals are differences of.
     method : str
@@ -141,7 +145,7 @@ def reason_to_doubt(outcome: FullOutput, scale: float, method: str, error: float
         return NOISE if outcome.converged else NO_DOUBT
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
-        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, norm(fvec), scale,
+        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, fnorm, scale,
         step if method in ("2-point", "3-point") else 0.0, error,
     )  # fmt: skip
 

@@ -206,7 +206,7 @@ def _assessed(
     """
     limits, epsfcn = options.get("bounds"), options.get("epsfcn")
     eps = max(epsfcn or EPS, EPS)
-    reason = reason_to_doubt(outcome, scale, by, eps)
+    reason = reason_to_doubt(outcome, norm(outcome.infodict["fvec"]), scale, by, eps)
     wanted = max(float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
     if reason == UNFINISHED and (not outcome.converged or wanted > FAR):
         reason = NO_DOUBT

@@ -33,6 +33,7 @@ def covariance(
     free: int,
     limits: tuple[FloatArray, FloatArray] | None,
     absolute_sigma: bool,
+    fnorm: float | None = None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """Scale `cov_x` to what the residuals tell of the variance of the data.
 
@@ -46,6 +47,8 @@ def covariance(
         Bounds.
     absolute_sigma : bool
         The variance of the residuals is 1.
+    fnorm : float, optional
+        Norm of the residuals, where it is at hand.
 
     Returns
     -------
@@ -58,7 +61,9 @@ def covariance(
     fvec = infodict["fvec"]
     if cov_x is None or (fvec.size <= free and not absolute_sigma):
         return np.full((popt.size, popt.size), np.inf), None
-    deviation = 1.0 if absolute_sigma else norm(fvec) / math.sqrt(fvec.size - free)
+    deviation = 1.0
+    if not absolute_sigma:
+        deviation = (norm(fvec) if fnorm is None else fnorm) / math.sqrt(fvec.size - free)
     variances = cov_x.diagonal().tolist()
     if SMALL < min(variances) and max(variances) < LARGE:
         if deviation == 0 or SMALL < deviation * deviation < LARGE:

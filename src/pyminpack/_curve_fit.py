@@ -271,7 +271,7 @@ def curve_fit(
         size = _scale(ydata, weights, correlated, first)
         kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), lower, upper, size)
 
-    accuracy = None
+    accuracy = fnorm = None
     try:
         outcome = FullOutput(*leastsq(residuals, p0, full_output=True, **kwargs))
         stopped = outcome.ier == 10
@@ -279,9 +279,11 @@ def curve_fit(
         if not (stopped or missing):
             by = "given" if callable(jac) else jac or "2-point"
             error = max(kwargs.get("epsfcn") or EPS, EPS)
-            reason = reason_to_doubt(outcome, scale, by, error)
+            fnorm = enorm(outcome.infodict["fvec"])
+            reason = reason_to_doubt(outcome, fnorm, scale, by, error)
             if reason or by == "adaptive":
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
+                fnorm = None
     except UnfitError as error:
         error.args = (of_curve_fit(str(error)),)
         raise
@@ -300,7 +302,7 @@ def curve_fit(
     fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
     if missing:
         infodict["fvec"], infodict["fjac"] = fvec, np.ascontiguousarray(fjac[:, :m])
-    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma)
+    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma, fnorm)
     if m < free and absolute_sigma and not stopped:
         pcov = pseudoinverse(popt, infodict, limits)
 
@@ -309,7 +311,9 @@ def curve_fit(
         texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
     elif m < free:
         texts.append(no_degrees_of_freedom(m, free, absolute_sigma))
-    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
+    elif (
+        cov_x is None or accuracy is not None or (popt[0] == p0[0] and popt.tolist() == p0.tolist())
+    ):
         names = _parameters.positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(
@@ -392,8 +396,8 @@ def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> 
 
     Those of the residuals themselves where the data are zeros, and the model compares.
     """
-    data = weighted(ydata, weights, correlated).ravel()
-    return enorm(data) or enorm(fvec) or 1.0
+    data = weighted(ydata, weights, correlated)
+    return enorm(data if data.ndim == 1 else data.ravel()) or enorm(fvec) or 1.0
 
 
 def _model(

@@ -153,7 +153,8 @@ def nonfinite(name: str, data: Any) -> str:
 
 def all_finite(data: FloatArray) -> bool:
     """Whether all entries are finite: in one pass, a tenth of numpy's time on few of them."""
-    return math.isfinite(enorm(data.ravel())) or bool(np.isfinite(data).all())
+    flat = data if data.ndim == 1 else data.ravel()
+    return math.isfinite(enorm(flat)) or bool(np.isfinite(data).all())
 
 
 def snapshot(xdata: Any) -> bytes | None:
