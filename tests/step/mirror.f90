@@ -2,10 +2,11 @@
 module mirror
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t, c_sizeof, c_size_t
    use minpack_info, only: info_gtol, info_improper, info_nonfinite, info_stopped
+   use minpack_loop, only: lm_evaluator, lm_factors, lm_fit, lm_plan, lm_work
    use minpack_step, only: lm_state, request_jacobian, request_residual, request_start, request_stop
    implicit none (type, external)
    private
-   public :: numbered_state, constants
+   public :: numbered_state, constants, sizes
 
 contains
 
@@ -29,5 +30,18 @@ contains
       values = [request_start, request_residual, request_jacobian, request_stop, info_improper, &
                 info_gtol, info_nonfinite, info_stopped]
    end subroutine constants
+
+   subroutine sizes(values) bind(c, name="sizes")
+      !! Of the types of loop/loop.f90.
+      integer(c_size_t), intent(out) :: values(5)
+      type(lm_factors) :: factors
+      type(lm_fit) :: fit
+      type(lm_evaluator) :: evaluator
+      type(lm_work) :: work
+      type(lm_plan) :: plan
+
+      values = [c_sizeof(factors), c_sizeof(fit), c_sizeof(evaluator), c_sizeof(work), &
+                c_sizeof(plan)]
+   end subroutine sizes
 
 end module mirror

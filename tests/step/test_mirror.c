@@ -1,10 +1,11 @@
 /* minpack.h repeats what the Fortran sources define (mirror.f90): the same, number by number. */
 #include <stdio.h>
 
-#include "minpack.h"
+#include "loop.h"
 
 void numbered_state(lm_state *state, size_t *size);
 void constants(int values[8]);
+void sizes(size_t values[5]);
 
 static int failures = 0;
 
@@ -43,6 +44,13 @@ main(void)
     constants(values);
     for (int i = 0; i < 8; i++) {
         check(values[i] == expected[i], "a request or an INFO");
+    }
+    size_t found_sizes[5];
+    const size_t expected_sizes[5] = {sizeof(lm_factors), sizeof(lm_fit), sizeof(lm_evaluator), sizeof(lm_work),
+                                      sizeof(lm_plan)};
+    sizes(found_sizes);
+    for (int i = 0; i < 5; i++) {
+        check(found_sizes[i] == expected_sizes[i], "the size of a type");
     }
     if (failures == 0) {
         printf("all passed\n");
