@@ -266,6 +266,7 @@ class TestFewData:
         assert np.isfinite(pcov).all()
         np.testing.assert_allclose(pcov, np.outer([2, 2, 1], [2, 2, 1]) / 81, rtol=1e-6)
 
+    @bundled
     def test_a_callback_that_stops(self):
         def stop(_):
             raise StopIteration
