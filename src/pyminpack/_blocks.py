@@ -22,6 +22,8 @@ from ._checkpoint import Checkpoint
 from ._crew import Crew, as_blocks
 from ._differences import EPS, Differences, jacobian_by
 from ._minpack import (
+    INFO_NONFINITE,
+    INFO_STOPPED,
     Stepper,
     enorm,
     fresh_residuals,
@@ -34,8 +36,7 @@ __all__ = ["BlockDifferences", "BlockResiduals", "Compared", "solve_blocks"]
 
 FloatArray = npt.NDArray[np.float64]
 
-CONVERGED, NONFINITE, STOPPED = (1, 2, 3, 4), 9, 10
-START = 1  # what was not finite
+CONVERGED = (1, 2, 3, 4)
 
 
 class BlockDifferences(Differences):
@@ -328,9 +329,9 @@ def solve_blocks(
                 epsfcn=epsfcn, factor=factor, diag=diag, bounds=limits, max_nfev=trials_only,
             )  # fmt: skip
         ier = run.to_the_end(watch)
-    if not full_output and ier in (*CONVERGED, STOPPED):
+    if not full_output and ier in (*CONVERGED, INFO_STOPPED):
         return fit.x, ier
-    bad = run.bad if ier == NONFINITE and run.bad is not None else (-1, 0, 0.0)
+    bad = run.bad if ier == INFO_NONFINITE and run.bad is not None else (-1, 0, 0.0)
     residuals = BlockResiduals(problem, fit.x, source, run.rows, fit.fnorm)
     return BlocksOutcome(
         fit.x, ier, fit.cause, bad[1], bad[2], fit.nfev, fit.njev, residuals, fit.fjac, fit.ipvt,
@@ -376,7 +377,7 @@ class _Run:
             if fit.accepted:
                 self._save()
                 if watch is not None and fit.iteration > 1 and not self._show(watch):
-                    return STOPPED
+                    return INFO_STOPPED
         self._save()
         return fit.info
 

@@ -36,7 +36,7 @@ from ._curve_fit import _at_start, _check_call, _require_no_bounds, _warn
 from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._leastsq import leastsq
 from ._messages import of_curve_fit
-from ._minpack import enorm
+from ._minpack import INFO_STOPPED, enorm
 from ._stepped import SteppedDifferences, sought_steps
 
 __all__ = ["fit_chunks"]
@@ -106,7 +106,7 @@ def fit_chunks(
         by = "given" if callable(jac) else jac or "2-point"
         found: Any = leastsq(model, p0, full_output=True, checkpoint=checkpoint, **options)
         outcome = FullOutput(*found)
-        stopped = outcome.ier == 10
+        stopped = outcome.ier == INFO_STOPPED
         accuracy = None
         if not stopped:
             outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _arguments, _minpack
+from ._minpack import CAUSE_JACOBIAN, CAUSE_START, CAUSE_TRIAL, INFO_NONFINITE
 
 __all__ = ["solve"]
 
@@ -25,8 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 STOP = -1  # MINPACK's iflag: end the fit
 INT_MAX = 2**31 - 1  # MINPACK counts in default integers
 EPSMCH = 2.0**-52
-NONFINITE = 9
-START, JACOBIAN, TRIAL = 1, 2, 3  # what is not finite: the causes of ier 9
 
 
 class Guard:
@@ -90,9 +89,9 @@ class Guard:
             bad = np.flatnonzero(~np.isfinite(fvec))
             if bad.size:
                 self.culprit = float(fvec[bad[0]])
-                return self._stop(START, int(bad[0]))
+                return self._stop(CAUSE_START, int(bad[0]))
         elif not self._evaluate(x, fvec):
-            self.cause = TRIAL
+            self.cause = CAUSE_TRIAL
             fvec[:] = np.inf
         elif not np.array_equal(x, self.best):
             self.cause = 0
@@ -100,7 +99,7 @@ class Guard:
 
     def _difference(self, x: FloatArray, fvec: FloatArray) -> int:
         if not self._evaluate(x, fvec):
-            return self._stop(JACOBIAN, self.column)
+            return self._stop(CAUSE_JACOBIAN, self.column)
         self.column += 1
         return 2
 
@@ -111,7 +110,7 @@ class Guard:
         value = self.Dfun(x.copy(), *self.args)
         fjac.T[:] = _arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
         bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
-        return self._stop(JACOBIAN, int(bad[0])) if bad.size else 2
+        return self._stop(CAUSE_JACOBIAN, int(bad[0])) if bad.size else 2
 
     def _stop(self, cause: int, where: int) -> int:
         self.cause, self.where = cause, where
@@ -205,13 +204,13 @@ def solve(
     if guard.error is not None:
         raise guard.error
     if info < 0:
-        info = NONFINITE
+        info = INFO_NONFINITE
         nfev = guard.nfev  # MINPACK counts a difference Jacobian as a whole
         x = guard.trial  # the original leaves its difference step in x
-    elif guard.cause == TRIAL and info in (1, 2, 3, 7):
-        info = NONFINITE
-    if info == NONFINITE and guard.cause == 0:
-        guard.cause, guard.where = START, -1
+    elif guard.cause == CAUSE_TRIAL and info in (1, 2, 3, 7):
+        info = INFO_NONFINITE
+    if info == INFO_NONFINITE and guard.cause == 0:
+        guard.cause, guard.where = CAUSE_START, -1
 
     if not full_output and 1 <= info <= 4:
         return x, info

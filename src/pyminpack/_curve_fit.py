@@ -20,7 +20,7 @@ from ._differences import METHODS, UnfitError
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
 from ._messages import of_curve_fit
-from ._minpack import enorm
+from ._minpack import INFO_STOPPED, enorm
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -274,7 +274,7 @@ def curve_fit(
     accuracy = fnorm = None
     try:
         outcome = FullOutput(*leastsq(residuals, p0, full_output=True, **kwargs))
-        stopped = outcome.ier == 10
+        stopped = outcome.ier == INFO_STOPPED
         scale = _scale(ydata, weights, correlated, outcome.infodict["fvec"])
         if not (stopped or missing):
             by = "given" if callable(jac) else jac or "2-point"

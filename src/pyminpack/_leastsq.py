@@ -362,7 +362,7 @@ def leastsq(
         return short
 
     x, ier = fit.x, fit.ier
-    if ier == 9:
+    if ier == _minpack.INFO_NONFINITE:
         analytic = Dfun is not None and differences is None
         block = -1 if blocks is None else fit.block
         mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic, block)
@@ -390,7 +390,7 @@ def leastsq(
 
     if ier == 0:
         raise TypeError(mesg)
-    if ier == 9:
+    if ier == _minpack.INFO_NONFINITE:
         raise ValueError(mesg)
     if warning:
         warnings.warn(mesg, RuntimeWarning, stacklevel=stacklevel())

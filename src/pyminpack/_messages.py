@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from ._minpack import CAUSE_JACOBIAN, CAUSE_START, INFO_STOPPED
+
 __all__ = ["IMPROPER", "message", "nonfinite", "of_curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -44,7 +46,7 @@ def message(
             f"gtol = {gtol:g} is too small: the residuals are orthogonal to the columns of the "
             "Jacobian to machine precision."
         ),
-        10: "Stopped by the callback.",
+        INFO_STOPPED: "Stopped by the callback.",
     }
     return texts[ier]
 
@@ -73,11 +75,11 @@ def nonfinite(
     of_block = f" of block {block}" if block >= 0 else ""
     point = ", ".join(f"{value:.8g}" for value in x[:10])
     point = f"[{point}, ...]" if x.size > 10 else f"[{point}]"
-    if cause == 1:
+    if cause == CAUSE_START:
         if where < 0:
             return f"func returned residuals whose norm overflows, at x0 = {point}."
         return f"func returned {culprit} as residual {where} (from 0){of_block}, at x0 = {point}."
-    if cause == 2:
+    if cause == CAUSE_JACOBIAN:
         if analytic:
             source = "Dfun returned a Jacobian that is not finite"
         else:

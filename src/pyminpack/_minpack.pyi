@@ -9,6 +9,12 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
+INFO_NONFINITE: int
+INFO_STOPPED: int
+CAUSE_START: int
+CAUSE_JACOBIAN: int
+CAUSE_TRIAL: int
+
 class Outcome(tuple[Any, ...]):
     """How a fit ended; from `fvec` on None without full output."""
 

@@ -1,5 +1,7 @@
 #include "outcome.h"
 
+#include "minpack.h"
+
 static PyTypeObject *outcome_type; /* set when the module is made, before anybody can ask for it */
 
 int
@@ -23,7 +25,16 @@ add_outcome_type(PyObject *module)
     static PyStructSequence_Desc description = {"pyminpack._minpack.Outcome", "How a fit ended.", fields,
                                                 OUTCOME_COUNT};
     outcome_type = PyStructSequence_NewType(&description);
-    return outcome_type == NULL ? -1 : PyModule_AddObjectRef(module, "Outcome", (PyObject *)outcome_type);
+    if (outcome_type == NULL || PyModule_AddObjectRef(module, "Outcome", (PyObject *)outcome_type) < 0) {
+        return -1;
+    }
+    /* What Python asks `ier` and `cause` for. */
+    return PyModule_AddIntMacro(module, INFO_NONFINITE) < 0 || PyModule_AddIntMacro(module, INFO_STOPPED) < 0
+                   || PyModule_AddIntMacro(module, CAUSE_START) < 0
+                   || PyModule_AddIntMacro(module, CAUSE_JACOBIAN) < 0
+                   || PyModule_AddIntMacro(module, CAUSE_TRIAL) < 0
+               ? -1
+               : 0;
 }
 
 PyObject *
