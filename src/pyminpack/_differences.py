@@ -141,7 +141,7 @@ class ThreePoint(Differences):
         below, above = self._room(x, j)
         if below <= 0 >= above:
             return None
-        if min(below, above) >= step:
+        if min(below, above) > step:
             offsets: tuple[float, ...] = (-step, step)
         else:
             offsets = _one_sided(step, below, above)
@@ -174,11 +174,11 @@ class ThreePoint(Differences):
 
 
 def _one_sided(step: float, below: float, above: float) -> tuple[float, float, float]:
-    """Offsets of three points, from x to the side with more room, within it."""
+    """Offsets of three points, from x to the side with more room, half of which is left."""
     if above >= below:
-        h = min(step, above / 2)
+        h = min(step, above / 4)
         return 0.0, h, 2 * h
-    h = min(step, below / 2)
+    h = min(step, below / 4)
     return 0.0, -h, -2 * h
 
 

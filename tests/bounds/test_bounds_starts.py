@@ -142,6 +142,20 @@ class TestWalls:
             ends_on_one += np.any(touched)
         assert ends_on_one > 20  # of 300
 
+    @pytest.mark.parametrize("by", [None, "3-point", "cs"])
+    @pytest.mark.parametrize("width", [1e-6, 1e-4, 1e-2])
+    def test_no_call_on_a_bound_of_a_narrow_box(self, width, by):
+        """Narrower than a difference would be."""
+        truth = np.array([3, 0.7, 0.5])
+        y = truth[0] * np.exp(-truth[1] * X) + truth[2]
+        func = Recorder(lambda p: p[0] * np.exp(-p[1] * X) + p[2] - y)
+        lower, upper = truth - width, truth + width / 3
+        x, ier = leastsq(func, truth - width / 2, Dfun=by, bounds=(lower, upper))
+        assert ier in {1, 2, 3, 4}
+        np.testing.assert_allclose(x, truth, atol=1e-2 * width)
+        points = np.array(func.points).real
+        assert np.all((points > lower) & (points < upper))
+
     @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
     @pytest.mark.parametrize("wall", [0.0, -0.3, 2.0])
     def test_ends_on_the_bound_not_beside_it(self, wall, scale):
