@@ -147,6 +147,7 @@ contains
          state%request = request_residual
       case (request_residual)
          if (state%iteration == 0 .or. state%phase == phase_again) then
+            x = x_trial
             call begin(state)
          else if (state%phase /= phase_search) then
             call arrive(state, n, x, x_trial)
@@ -343,12 +344,10 @@ contains
             if (.not. ended) state%attempt = attempt_from_start
             state%attempt_maxfev = state%nfev + patience*(n + 1)
             if (state%attempt == attempt_from_start) then
-               x = inside(:, 1)
+               x_trial = inside(:, 1)
             else
                call restart_point(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, x_trial)
-               x = x_trial
             end if
-            x_trial = x
             state%blocked = 0
             state%phase = phase_again
             state%request = request_residual

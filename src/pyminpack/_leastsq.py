@@ -197,6 +197,7 @@ def leastsq(
     callback : callable, optional
         ``callback(iteration)`` is called at each new point with an `Iteration`: x, fun, cost, nfev,
         nit, delta. Raising StopIteration ends the fit with `ier` 10, unless it has just converged.
+        Where bounds have led a fit astray (see Notes), the points at which it starts again too.
     verbose : int, optional
         1: print a line at each new point; 2: draw a progress bar, with tqdm.
     blocks : sequence or iterable, optional

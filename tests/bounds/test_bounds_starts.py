@@ -77,6 +77,25 @@ def test_ends_at_the_truth(model, truth, digits, start, bounds, most):
     assert func.count <= most
 
 
+def test_callback_sees_new_starts():
+    """Each point with its own sum of squares, the last of them with the least."""
+    model, truth, digits, start, bounds, _ = NAMED["gone flat"]
+    x = POINTS[model]
+    y = np.round(model(x, *truth), digits)
+    seen = []
+    popt, _ = leastsq(
+        lambda p: model(x, *p) - y,
+        start,
+        bounds=bounds,
+        callback=lambda iteration: seen.append((iteration.x.copy(), iteration.cost)),
+    )
+    costs = [cost for _, cost in seen]
+    assert costs == pytest.approx([0.5 * np.sum((model(x, *p) - y) ** 2) for p, _ in seen])
+    assert any(p[1] == 5 for p, _ in seen)  # the middle of the peak's bounds
+    assert min(costs) == costs[-1]
+    np.testing.assert_array_equal(seen[-1][0], popt)
+
+
 @pytest.fixture(scope="module", params=[2.0, 9.0], ids="within a factor of {:g}".format)
 def outcomes(request):
     optimize = pytest.importorskip("scipy.optimize", reason="compares with SciPy's curve_fit")
