@@ -152,6 +152,7 @@ contains
          else if (state%phase /= phase_search) then
             call arrive(state, n, x, x_trial)
          else
+            if (present(lower)) p = x_trial - x  ! fits in lock-step have one p between them
             call trial(state, n, x, x_trial, diag)
          end if
       case (request_jacobian)

@@ -105,6 +105,22 @@ def test_each_is_the_fit_alone(options, chunk):
 
 
 @pytest.mark.bundled
+def test_landings_are_those_of_the_fit_alone():
+    """Protects fits that end next to a bound from the steps of others: these share a workspace."""
+    bounds = ([0, 0.2, 0], [4, 1.5, 0.5])
+    rng = np.random.default_rng(5)
+    truth = rng.uniform([1, 0.3, -1], [5, 2, 1], (1000, 3))
+    y = truth[:, :1] * np.exp(-truth[:, 1:2] * T) + truth[:, 2:] + rng.normal(0, 0.05, (1000, 12))
+    x0 = np.clip(truth * rng.uniform(0.6, 1.5, truth.shape), *bounds)
+    together = leastsq_many(many(residuals), x0, data=[y], bounds=bounds)
+    alone = leastsq_many(many(residuals), x0, data=[y], bounds=bounds, chunk=1)
+    assert np.sum((together.popt == bounds[0]) | (together.popt == bounds[1])) > 500
+    np.testing.assert_array_equal(together.ier, alone.ier)
+    np.testing.assert_array_equal(together.nfev, alone.nfev)
+    np.testing.assert_array_equal(together.popt, alone.popt)
+
+
+@pytest.mark.bundled
 @pytest.mark.parametrize("m", [400, 3])
 def test_other_sizes(m):
     """Protects Jacobians that are factored by rows, and square ones."""
