@@ -12,13 +12,13 @@ from c_models import (
     START,
     M,
     both,
-    interrupt_after,
     python_decay,
     python_decay_columns,
     residuals,
     stopping,
 )
 from fits import runaway
+from interrupts import interrupt_after
 
 from pyminpack import leastsq
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import signal
 import subprocess
 import tempfile
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -69,17 +66,3 @@ def python_decay_columns(x, data=DATA):
     """Its Jacobian, derivatives down the columns."""
     shape = np.array([math.exp(-x[1] * t) for t, _ in data.tolist()])
     return np.stack([shape, -x[0] * data[:, 0] * shape])
-
-
-@contextmanager
-def interrupt_after(seconds):
-    """Ctrl-C in a while, once, also where a shell has its background jobs ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        signal.signal(signal.SIGINT, before)

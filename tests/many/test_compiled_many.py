@@ -5,7 +5,8 @@ import threading
 
 import numpy as np
 import pytest
-from c_models import DATA, START, M, both, interrupt_after, residuals
+from c_models import DATA, START, M, both, residuals
+from interrupts import interrupt_after
 from scipy import LowLevelCallable
 
 from pyminpack import leastsq, leastsq_many

@@ -1,12 +1,12 @@
 """Long runs of many fits: threads, errors and Ctrl-C on the way, going on, results in files."""
 
-import _thread
 import pickle
 import threading
 import time
 
 import numpy as np
 import pytest
+from interrupts import interrupt_after
 
 from pyminpack import ManyFits, curve_fit_many, leastsq_many
 
@@ -116,21 +116,13 @@ def test_an_error_keeps_what_is_finished(plain, workers, call):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c(workers):
     """Protects who has lost patience: a second is enough, and what is finished is kept."""
-    started = threading.Event()
 
     def f(t, amplitude, rate):
-        started.set()
         time.sleep(0.02)
         return decay(t, amplitude, rate)
 
-    def interrupt():
-        started.wait(10)
-        time.sleep(0.3)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt).start()
     begin = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught, interrupt_after(0.3):
         curve_fit_many(f, T, traces(5000), chunk=50, workers=workers)
     assert time.perf_counter() - begin < 5.0
     assert isinstance(caught.value.result, ManyFits)
