@@ -5,7 +5,7 @@ module minpack_restart
    !! peak has gone flat or slipped between two points of the data, a decay is over before the
    !! first. Nothing leads back from there, but the box and the start are still known.
    !!
-   !! Of 12240 fits, 66 models from starts within a factor of 9 and of 2 of the truth, in boxes as
+   !! Of 12240 fits, 67 models from starts within a factor of 9 and of 2 of the truth, in boxes as
    !! users write them, in such as are a hundred times as wide, and within a factor of 3 of the
    !! truth, find the minimum that SciPy's trf or a candidate has found:
    !!
@@ -13,7 +13,7 @@ module minpack_restart
    !!     a single attempt                                                            11548
    !!     a second one from the start, by small steps                                 11640
    !!     a second one from the end of the first, what is lost in the box's middle    11830
-   !!     then one from the start, and a last from the middle, by small steps: this   11850
+   !!     then one from the start, and a last from the middle, by small steps: this   11856
    use minpack_enorm, only: enorm
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
