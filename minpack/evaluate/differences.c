@@ -2,6 +2,9 @@
 
 #include "dispatch.h"
 
+/* Numbers from which AVX2 gains more than it takes to ask for it. */
+enum { AVX2_WORTH_COLUMN = 16 };
+
 /* column.c, the same bits by both. */
 void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
 #ifdef MINPACK_AVX2
@@ -12,7 +15,7 @@ void
 lm_difference_column(int64_t m, const double *fvec, double h, double *column)
 {
 #ifdef MINPACK_AVX2
-    if (pyminpack_isa() >= ISA_AVX2) {
+    if (m >= AVX2_WORTH_COLUMN && pyminpack_isa() >= ISA_AVX2) {
         pyminpack_difference_column_avx2(m, fvec, h, column);
         return;
     }

@@ -66,12 +66,33 @@ reflect_some(int64_t rows, const double *restrict v, int count, double *const *y
     }
 }
 
+/* The same, one after the other, for fewer rows than there are lanes. */
+static inline void
+reflect_short(int64_t rows, const double *restrict v, double *restrict y)
+{
+    double total = 0.0;
+    for (int64_t i = 0; i < rows; i++) {
+        total += v[i] * y[i];
+    }
+    total /= v[0];
+    for (int64_t i = 0; i < rows; i++) {
+        y[i] -= total * v[i];
+    }
+}
+
 /* The reflector stands at v; it is applied to `columns` columns behind it, lda apart, and to f. */
 void VARIANT(pyminpack_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f);
 
 void
 VARIANT(pyminpack_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f)
 {
+    if (rows < LANES) {
+        for (int64_t k = 0; k < columns; k++) {
+            reflect_short(rows, v, first + k * lda);
+        }
+        reflect_short(rows, v, f);
+        return;
+    }
     for (int64_t k = 0; k <= columns; k += TOGETHER) {
         double *y[TOGETHER];
         for (int i = 0; i < TOGETHER; i++) {
