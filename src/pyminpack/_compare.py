@@ -35,8 +35,8 @@ def compared(ydata: FloatArray, value: Any) -> FloatArray:
     advice = ""
     if shape == ydata.shape[1:]:
         advice = (
-            " A fit has one set of parameters: for one to each row of ydata, call curve_fit for "
-            "each, [curve_fit(f, xdata, y) for y in ydata]."
+            " A fit has one set of parameters: for one to each row of ydata, call "
+            "curve_fit_many(f, xdata, ydata)."
         )
     raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
 

@@ -29,7 +29,7 @@ class TestNumberOfResults:
     def test_advice_works(self):
         factors = np.array([1.0, 2.0, 0.5])
         y = factors[:, None] * Y
-        with pytest.raises(ValueError, match=r"\[curve_fit\(f, xdata, y\) for y in ydata\]"):
+        with pytest.raises(ValueError, match=r"call curve_fit_many\(f, xdata, ydata\)"):
             curve_fit(decay, T, y, START)
         fits = [curve_fit(decay, T, row, START)[0] for row in y]
         np.testing.assert_allclose(fits, curve_fit(decay, T, Y, START)[0] * [[1, 1], [2, 1], [0.5, 1]], rtol=1e-6)  # fmt: skip  # noqa: E501
