@@ -26,6 +26,7 @@ DOCUMENTS = [
     "ci/README.md",
     "minpack/README.md",
     "src/pyminpack/README.md",
+    "src/pyminpack/many.md",
     "src/pyminpack/scipy.md",
     "src/pyminpack/blocks.md",
     "tests/README.md",
