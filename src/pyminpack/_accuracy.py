@@ -10,36 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._adaptive import LONG, LONG_EPS, NO_DERIVATIVE, Adaptive
-from ._arguments import _as_floats, as_real
+from ._arguments import EPS, _as_floats, as_real
 from ._covariance import norm
+from ._doubt import TRUNCATION, UNFINISHED, FullOutput, covariance_of
 from ._leastsq import leastsq
 from ._messages import message
-from ._minpack import covar, doubt
 
 if TYPE_CHECKING:
     from ._types import Ier, InfoDict
 
-__all__ = [
-    "NO_DOUBT",
-    "Accuracy",
-    "FullOutput",
-    "assess",
-    "column_norms",
-    "quiet",
-    "reason_to_doubt",
-]
+__all__ = ["Accuracy", "assess", "column_norms", "quiet"]
 
 FloatArray = npt.NDArray[np.float64]
 Limits = tuple[FloatArray, FloatArray] | None
 
-EPS = 2.0**-52
-NO_DOUBT, NOISE, TRUNCATION, UNFINISHED = range(4)  # of minpack/step/doubt.f90
 #: Relative error of a column that is not made of differences.
 EXACT = 8 * EPS
 #: Change of the Gram matrix of J, its columns of norm 1, from forward to backward differences, that
@@ -59,21 +49,6 @@ PROMISE, EXACT_DATA = 1e-3, 1e-5
 FAR = 1e-6
 #: What `leastsq` calls too small a tolerance is as far as a fit can go.
 AS_FAR_AS_CAN_BE: dict[int, Ier] = {6: 1, 7: 2, 8: 4}
-
-
-class FullOutput(NamedTuple):
-    """What `leastsq` returns with ``full_output=True``."""
-
-    x: FloatArray
-    cov_x: FloatArray | None
-    infodict: InfoDict
-    mesg: str
-    ier: Ier
-
-    @property
-    def converged(self) -> bool:
-        """Whether the fit is at a minimum."""
-        return 1 <= self.ier <= 4
 
 
 @dataclass(frozen=True)
@@ -118,38 +93,6 @@ class Accuracy:
         return self.determined and not self.coarse and not self.rough
 
 
-def reason_to_doubt(
-    outcome: FullOutput, fnorm: float, scale: float, method: str, error: float
-) -> int:
-    """Say why the standard errors may be wrong, from what the fit has left; 0 for no reason.
-
-    Parameters
-    ----------
-    outcome : FullOutput
-    fnorm : float
-        Norm of its residuals.
-    scale : float
-        Norm of the numbers that the residuals are differences of.
-    method : str
-        '2-point', '3-point', or another, which is exact to rounding.
-    error : float
-        Relative error of the model.
-    """
-    x, cov_x, infodict = outcome[:3]
-    fjac, ipvt, fvec = infodict["fjac"], infodict["ipvt"], infodict["fvec"]
-    if outcome.ier == 5:  # maxfev: is it for its differences that the fit went astray?
-        cov_x = _covariance(fjac, ipvt)
-        if cov_x is None:
-            return NO_DOUBT
-    elif cov_x is None:
-        return NOISE if outcome.converged else NO_DOUBT
-    step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
-    return doubt(
-        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, fnorm, scale,
-        step if method in ("2-point", "3-point") else 0.0, error,
-    )  # fmt: skip
-
-
 def assess(
     residuals: Callable[[FloatArray], Any],
     x0: FloatArray,
@@ -174,8 +117,7 @@ def assess(
     options : dict
         Of `leastsq`.
     """
-    wanted = (options.get(name, 0.0) for name in ("ftol", "xtol", "gtol"))
-    if reason == UNFINISHED and (not outcome.converged or max(wanted) > FAR):
+    if reason == UNFINISHED and ended_as_asked(outcome, options):
         return outcome, None
     limits = options.get("bounds")
     if method not in ("2-point", "3-point"):
@@ -219,6 +161,12 @@ def assess(
     return _with_more_digits(residuals, better, adaptive, options, scale)
 
 
+def ended_as_asked(outcome: FullOutput, options: dict[str, Any]) -> bool:
+    """Whether a fit short of its minimum is what the options ask for, or has failed and says so."""
+    wanted = (float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
+    return not outcome.converged or max(wanted) > FAR
+
+
 def _with_more_digits(
     residuals: Callable[[FloatArray], Any],
     outcome: FullOutput,
@@ -239,7 +187,7 @@ def _with_more_digits(
     now, before = longer(outcome.x).T, _columns(outcome.infodict)
     trusted = ~adaptive.coarse
     outcome.infodict["nfev"] += longer.nfev
-    if not _is_same(now[:, trusted], before[:, trusted]):
+    if not is_same(now[:, trusted], before[:, trusted]):
         return outcome, accuracy
     again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
     further = _fit(residuals, outcome.x, again)
@@ -274,13 +222,8 @@ def _fit(
     ier = AS_FAR_AS_CAN_BE[outcome.ier]
     tolerances = [as_real(name, options.get(name, 0.0)) for name in ("ftol", "xtol", "gtol")]
     infodict = outcome.infodict
-    cov_x = _covariance(infodict["fjac"], infodict["ipvt"])
+    cov_x = covariance_of(infodict["fjac"], infodict["ipvt"])
     return outcome._replace(cov_x=cov_x, mesg=message(ier, *tolerances, 0), ier=ier)
-
-
-def _covariance(fjac: FloatArray, ipvt: npt.NDArray[np.int32]) -> FloatArray | None:
-    cov_x, full_rank = covar(fjac.T, ipvt)
-    return cov_x if full_rank else None
 
 
 def _is_no_higher(better: FullOutput, outcome: FullOutput, scale: float) -> bool:
@@ -315,21 +258,41 @@ def _same_backwards(
     residuals: Callable[[FloatArray], Any], outcome: FullOutput, step: float, limits: Any
 ) -> bool:
     """Whether backward differences say the same as the forward ones did, of which there is R."""
-    x, _, infodict = outcome[:3]
-    fvec, probe = infodict["fvec"], quiet(residuals)
-    columns = np.empty((x.size, fvec.size))
+    columns = one_sided(residuals, outcome.x, outcome.infodict["fvec"], -step, limits)
+    return columns is not None and is_same(columns, _columns(outcome.infodict))
+
+
+def one_sided(
+    residuals: Callable[[FloatArray], Any],
+    x: FloatArray,
+    fvec: FloatArray,
+    step: float,
+    limits: Any,
+) -> FloatArray | None:
+    """Return differences by steps of `step` times x[j], shape (M, N); None where there is no room.
+
+    Parameters
+    ----------
+    residuals, x, limits
+        As for `assess`.
+    fvec : ndarray, shape (M,)
+        The residuals at `x`.
+    step : float
+        Backwards where it is negative.
+    """
+    probe, columns = quiet(residuals), np.empty((x.size, fvec.size))
     for j in range(x.size):
         moved = x.copy()
-        moved[j] -= step * (abs(x[j]) or 1.0)
+        moved[j] += step * (abs(x[j]) or 1.0)
         if limits is not None:
             moved[j] = min(max(moved[j], limits[0][j]), limits[1][j])
         if moved[j] == x[j]:
-            return False
-        columns[j] = (fvec - probe(moved)) / (x[j] - moved[j])
-    return _is_same(columns.T, _columns(infodict))
+            return None
+        columns[j] = (probe(moved) - fvec) / (moved[j] - x[j])
+    return columns.T
 
 
-def _is_same(columns: FloatArray, others: FloatArray) -> bool:
+def is_same(columns: FloatArray, others: FloatArray) -> bool:
     """Whether two matrices have the same products of columns: J and R where J P = Q R, say."""
     norms = column_norms(others)
     with np.errstate(all="ignore"):  # a column of zeros is not the same
@@ -362,9 +325,7 @@ def _accuracy(
 ) -> Accuracy:
     """Compare J with its errors, relative to the norm of each column."""
     x, cov_x, infodict = outcome[:3]
-    held = np.zeros(x.size, dtype=bool)
-    if limits is not None:
-        held = (x <= limits[0]) | (x >= limits[1])
+    held = _held(x, limits)
     columns = _columns(infodict)
     norms = column_norms(columns)
     jagged = np.flatnonzero(~held & (errors > NO_DERIVATIVE)).tolist()
@@ -388,10 +349,15 @@ def _accuracy(
     return Accuracy(jagged, coarse_ones, dependent, rough, cancelling, error, unfinished)
 
 
+def _held(x: FloatArray, limits: Limits) -> npt.NDArray[np.bool_]:
+    """Which parameters are at a bound."""
+    return np.zeros(x.size, bool) if limits is None else (x <= limits[0]) | (x >= limits[1])
+
+
 def _is_unfinished(outcome: FullOutput, limits: Limits, scale: float) -> bool:
     """Whether J promises a lower sum of squares; of a fit at a bound that cannot be told."""
     x, _, infodict = outcome[:3]
-    if limits is not None and np.any((x <= limits[0]) | (x >= limits[1])):
+    if _held(x, limits).any():
         return False
     return norm(infodict["qtf"]) > PROMISE * max(norm(infodict["fvec"]), EXACT_DATA * scale)
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._differences import EPS, ThreePoint
+from ._arguments import EPS
+from ._differences import ThreePoint
 from ._minpack import enorm
 
 __all__ = ["LONG", "LONG_EPS", "NO_DERIVATIVE", "Adaptive"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 import reprlib
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "EPS",
     "as_batch",
     "as_batch_jacobian",
     "as_bounds",
@@ -31,11 +33,13 @@ __all__ = [
     "pairs_advice",
     "require_callable",
     "residual_eps",
+    "thread_count",
     "too_few_residuals",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
+EPS = 2.0**-52
 _REAL_KINDS = "fiub"
 
 
@@ -263,6 +267,18 @@ def as_integer(name: str, value: Any) -> int:
         if isinstance(value, float | np.floating) and value.is_integer():
             return int(value)
     raise TypeError(f"{name} is {_describe(value)}; want an integer.")
+
+
+def thread_count(workers: Any) -> int:
+    """Take a number of threads; -1 is one for each processor that this process may use."""
+    number = as_integer("workers", workers)
+    if number == -1:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if number < 1:
+        raise ValueError(f"workers is {number}; want a positive number, or -1 for all processors.")
+    return number
 
 
 def require_callable(func: object, Dfun: object) -> None:

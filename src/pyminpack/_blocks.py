@@ -7,6 +7,7 @@ travel, and what a fit needs is of the order of N². The blocks may be worked on
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -17,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import as_residuals, residual_eps, too_few_residuals
+from ._arguments import EPS, as_residuals, residual_eps, too_few_residuals
 from ._checkpoint import Checkpoint
 from ._crew import Crew, as_blocks
-from ._differences import EPS, Differences, jacobian_by
+from ._differences import Differences, jacobian_by
 from ._minpack import (
     INFO_NONFINITE,
     INFO_STOPPED,
@@ -87,16 +88,16 @@ class BlockDifferences(Differences):
         return one(x, *args), one.nfev
 
 
-class Compared:
+class Compared(ABC):
     """A func that returns what a model does, less data: the differences of it need no data."""
 
+    @abstractmethod
     def values(self, x: FloatArray, block: Any) -> FloatArray:
         """Return what the model does, in the units of the residuals."""
-        raise NotImplementedError
 
+    @abstractmethod
     def less_data(self, values: FloatArray, block: Any) -> FloatArray:
         """Return the residuals, a new array."""
-        raise NotImplementedError
 
     def __call__(self, x: FloatArray, block: Any) -> FloatArray:
         """Return the residuals of a block."""

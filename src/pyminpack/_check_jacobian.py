@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._arguments import as_jacobian, as_residuals, as_start, require_callable, residual_eps
+from ._arguments import EPS, as_jacobian, as_residuals, as_start, require_callable, residual_eps
 
 __all__ = ["JacobianCheck", "check_jacobian"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-EPS = 2.0**-52
 #: Where the check is made, relative to the point that was given: near, and nothing special.
 OFFSETS = (0.05, -0.02, 0.001, 1e-6, 0.0)
 GOLDEN = (math.sqrt(5) - 1) / 2

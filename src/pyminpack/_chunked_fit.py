@@ -14,28 +14,25 @@ import numpy.typing as npt
 from . import _fit_data, _parameters, _result, _scipy_options
 from ._accuracy import (
     EXACT,
-    FAR,
-    NO_DOUBT,
-    SAME,
-    TRUNCATION,
-    UNFINISHED,
     Accuracy,
-    FullOutput,
     _accuracy,
     _fit,
     _is_no_higher,
-    quiet,
-    reason_to_doubt,
+    column_norms,
+    ended_as_asked,
+    is_same,
+    one_sided,
 )  # fmt: skip
-from ._arguments import _as_floats, as_integer, residual_eps
+from ._arguments import EPS, _as_floats, as_integer, residual_eps
 from ._blocks import join
 from ._chunks import Chunk, Chunks, Model
 from ._covariance import beyond_range, covariance, norm
 from ._crew import Crew
 from ._curve_fit import _at_start, _check_call, _require_no_bounds, _warn
-from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
+from ._diagnosis import Fit, causes
+from ._doubt import NO_DOUBT, TRUNCATION, UNFINISHED, FullOutput, reason_to_doubt
 from ._leastsq import leastsq
-from ._messages import of_curve_fit
+from ._messages import UNKNOWN, no_degrees_of_freedom, of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
 from ._stepped import SteppedDifferences, sought_steps
 
@@ -43,7 +40,6 @@ __all__ = ["fit_chunks"]
 
 FloatArray = npt.NDArray[np.float64]
 
-EPS = 2.0**-52
 #: Observations that a model is asked for where it is to be found out what is wrong with a fit.
 SAMPLE = 10_000
 #: Of a chunk that nobody has chosen: numbers of its Jacobian, so that this and what the model makes
@@ -207,8 +203,7 @@ def _assessed(
     limits, epsfcn = options.get("bounds"), options.get("epsfcn")
     eps = max(epsfcn or EPS, EPS)
     reason = reason_to_doubt(outcome, norm(outcome.infodict["fvec"]), scale, by, eps)
-    wanted = max(float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
-    if reason == UNFINISHED and (not outcome.converged or wanted > FAR):
+    if reason == UNFINISHED and ended_as_asked(outcome, options):
         reason = NO_DOUBT
     if reason == TRUNCATION and by == "2-point" and outcome.converged:
         if _is_straight(sample, outcome.x, math.sqrt(eps), limits):
@@ -259,20 +254,14 @@ def _is_straight(
     sample: Callable[[FloatArray], FloatArray], x: FloatArray, step: float, limits: Any
 ) -> bool:
     """Whether forward and backward differences say the same of how the parameters work together."""
-    here, probe = sample(x), quiet(sample)
-    columns = np.empty((2, x.size, here.size))
-    for j, side in np.ndindex(x.size, 2):
-        moved = x.copy()
-        moved[j] += (1 - 2 * side) * step * (abs(x[j]) or 1.0)
-        if limits is not None:
-            moved[j] = min(max(moved[j], limits[0][j]), limits[1][j])
-        if moved[j] == x[j]:
+    here, sides = sample(x), []
+    for side in (1, -1):
+        columns = one_sided(sample, x, here, side * step, limits)
+        if columns is None:
             return False
-        columns[side, j] = (probe(moved) - here) / (moved[j] - x[j])
-    with np.errstate(all="ignore"):  # a column of zeros is not the same
-        forward, backward = columns / np.linalg.norm(columns, axis=2, keepdims=True)
-        change = forward @ forward.T - backward @ backward.T
-    return bool(np.max(np.abs(change)) <= SAME)
+        with np.errstate(all="ignore"):  # a column of zeros is not the same
+            sides.append(columns / column_norms(columns))
+    return is_same(*sides)
 
 
 class _Sample:

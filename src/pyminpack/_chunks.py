@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _fit_data
-from ._arguments import _as_floats, _describe
+from ._arguments import EPS, _as_floats, _describe
 from ._blocks import Compared, Part
 from ._compare import compared, jacobian_of
-from ._crew import add_note
+from ._errors import add_note
 from ._minpack import enorm
 from ._missing import apply_policy, is_array, is_column
 
@@ -20,8 +20,6 @@ __all__ = ["Chunk", "Chunks", "Model", "require_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 Numbers = tuple[Any, FloatArray, float | FloatArray | None]
-
-EPS = 2.0**-52
 
 
 class Chunk:

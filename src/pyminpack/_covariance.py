@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arguments import EPS
 from ._minpack import enorm
 
 __all__ = ["beyond_range", "covariance", "norm", "pseudoinverse"]
@@ -18,7 +19,6 @@ FloatArray = npt.NDArray[np.float64]
 #: Factors between which products of two neither over- nor underflow.
 SMALL, LARGE = 1e-150, 1e150
 TINY = float(np.finfo(np.float64).tiny)
-EPS = 2.0**-52
 
 
 def norm(fvec: Any) -> float:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ._arguments import _describe, as_integer
+from ._arguments import _describe, thread_count
+from ._errors import add_note
 
-__all__ = ["Crew", "Tree", "add_note", "as_blocks"]
+__all__ = ["Crew", "Tree", "as_blocks"]
 
 Part = TypeVar("Part")
 
@@ -82,15 +81,9 @@ class Crew:
             raise TypeError(
                 f"executor is {_describe(executor)}; want a concurrent.futures.Executor or None."
             )
-        count = as_integer("workers", workers)
-        if count < 1 and count != -1:
-            raise ValueError(
-                f"workers is {count}; want a positive number, or -1 for all processors."
-            )
-        if executor is not None and count == 1:
+        count = thread_count(workers)
+        if executor is not None and workers == 1:
             count = _told_by(executor)
-        if count == -1:
-            count = _processors()
         self._ahead = AHEAD * count
         np.empty(SPARE)
         self._executor = executor
@@ -180,17 +173,11 @@ class Crew:
 
 
 def _told_by(executor: Any) -> int:
-    """Return how many workers an executor says that it has, or else -1."""
+    """Return how many workers an executor says that it has, or else one for each processor."""
     for name in ("_max_workers", "num_workers"):
         if isinstance(count := getattr(executor, name, None), int) and count > 0:
             return count
-    return -1
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return thread_count(-1)
 
 
 def _read(blocks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
@@ -234,12 +221,3 @@ def _changed(known: int, found: str) -> ValueError:
 
 def _name(error: Exception, index: int) -> None:
     add_note(error, f"This was in block {index} (from 0) of a fit in blocks.")
-
-
-def add_note(error: BaseException, note: str) -> None:
-    """Add to what is shown with an exception; before Python 3.11 to its ``__notes__`` alone."""
-    if hasattr(error, "add_note"):
-        error.add_note(note)
-        return
-    with suppress(TypeError):  # an exception with slots
-        vars(error).setdefault("__notes__", []).append(note)

@@ -10,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _fit_data, _parameters, _result, _scipy_options
-from ._accuracy import FullOutput, assess, reason_to_doubt
-from ._adaptive import Adaptive
-from ._arguments import _as_floats, _describe, residual_eps
+from ._arguments import EPS, _as_floats, _describe, residual_eps
 from ._compare import Weights, as_arrays, compared, jacobian_of, residuals_of, weighted
 from ._covariance import beyond_range, covariance, pseudoinverse
-from ._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
 from ._differences import METHODS, UnfitError
+from ._doubt import FullOutput, reason_to_doubt
 from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
-from ._messages import of_curve_fit
+from ._messages import UNKNOWN, no_degrees_of_freedom, of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ FloatArray = npt.NDArray[np.float64]
 #: SciPy's names of solvers.
 SOLVERS = ("lm", *_scipy_options.METHODS)
 UNBOUNDED = (-np.inf, np.inf)
-EPS = float(np.finfo(np.float64).eps)
 
 
 @overload
@@ -267,6 +264,8 @@ def curve_fit(
         residuals, kwargs = _with_zeros(residuals, kwargs, missing)
 
     if jac == "adaptive":
+        from ._adaptive import Adaptive
+
         lower, upper = (None, None) if limits is None else limits
         size = _scale(ydata, weights, correlated, first)
         kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), lower, upper, size)
@@ -282,6 +281,8 @@ def curve_fit(
             fnorm = enorm(outcome.infodict["fvec"])
             reason = reason_to_doubt(outcome, fnorm, scale, by, error)
             if reason or by == "adaptive":
+                from ._accuracy import assess  # seldom needed, and as long to load as all else
+
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
                 fnorm = None
     except UnfitError as error:
@@ -314,6 +315,8 @@ def curve_fit(
     elif (
         cov_x is None or accuracy is not None or (popt[0] == p0[0] and popt.tolist() == p0.tolist())
     ):
+        from ._diagnosis import Fit, causes
+
         names = _parameters.positional(f)[1 : n + 1]
         lower, upper = (None, None) if limits is None else limits
         texts = causes(

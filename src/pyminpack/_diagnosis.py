@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ._accuracy import Accuracy, column_norms, quiet
+from ._arguments import EPS
+from ._messages import UNKNOWN
 from ._minpack import enorm
 
-__all__ = ["UNKNOWN", "Fit", "causes", "no_degrees_of_freedom"]
+__all__ = ["Fit", "causes"]
 
 FloatArray = npt.NDArray[np.float64]
 
-EPS = 2.0**-52
-#: What SciPy says, and filters of warnings look for.
-UNKNOWN = "Covariance of the parameters could not be estimated"
 #: What is said of a fit whose start has led astray.
 FAR_AWAY = (
     "The fit has ended far from the data, with residuals that are larger than they are, and steps "
@@ -149,21 +148,6 @@ def causes(fit: Fit) -> list[str]:
         for j in at_bound
     ]
     return [text[0].upper() + text[1:] for text in texts]
-
-
-def no_degrees_of_freedom(m: int, n: int, absolute_sigma: bool = False) -> str:
-    """Text for as many data as parameters, or fewer."""
-    if m < n and absolute_sigma:
-        return (
-            f"{m} data do not determine {n} parameters: pcov is made with the pseudoinverse, as if "
-            "what the data do not tell were certain. Hold parameters fast, by equal bounds."
-        )
-    if m < n:
-        return f"{UNKNOWN}: {m} data do not determine {n} parameters."
-    return (
-        f"{UNKNOWN}: {m} data for {n} parameters leave no degrees of freedom, and so nothing to "
-        "tell the variance of the data from; with a known sigma, absolute_sigma=True needs none."
-    )
 
 
 def _no_influence(fit: Fit, j: int, norm: float) -> str:

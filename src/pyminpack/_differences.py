@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import as_real, as_residuals, residual_eps
+from ._arguments import EPS, as_real, as_residuals, residual_eps
 from ._minpack import enorm
 
 __all__ = ["METHODS", "ComplexStep", "Differences", "ThreePoint", "UnfitError", "jacobian_by"]
@@ -25,7 +25,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 METHODS = ("2-point", "3-point", "cs", "adaptive")
 
-EPS = 2.0**-52
 #: A complex step has no rounding error that grows as it shrinks: its truncation error, of the order
 #: of its square, is to vanish; products with derivatives are not to.
 COMPLEX_STEP = 1e-20

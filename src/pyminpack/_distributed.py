@@ -13,7 +13,8 @@ import dask.array
 import numpy as np
 
 from ._chunks import Chunk, Chunks, require_shape
-from ._crew import Crew, add_note
+from ._crew import Crew
+from ._errors import add_note
 
 __all__ = ["DaskChunks", "DaskCrew"]
 

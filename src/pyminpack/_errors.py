@@ -1,11 +1,12 @@
-"""Warnings of our own."""
+"""Warnings of our own, and what is told beside an error of somebody else's."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import lru_cache
 
-__all__ = ["OptimizeWarning", "optimize_warning", "stacklevel"]
+__all__ = ["OptimizeWarning", "add_note", "optimize_warning", "stacklevel"]
 
 
 class OptimizeWarning(UserWarning):
@@ -61,3 +62,12 @@ def __getattr__(name: str) -> type[OptimizeWarning]:
             return OptimizeWarning
         return optimize_warning()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add to what is shown with an exception; before Python 3.11 to its ``__notes__`` alone."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+        return
+    with suppress(TypeError):  # an exception with slots
+        vars(error).setdefault("__notes__", []).append(note)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import as_diag, as_integer, as_real, improper
+from ._arguments import as_diag, as_integer, as_real, improper, thread_count
 from ._compiled import Model
+from ._errors import add_note
 from ._many_result import UNFINISHED, ManyFits
 from ._messages import IMPROPER
 from ._minpack import solve_many
+from ._watch import progress_bar
 
 __all__ = [
     "Block",
@@ -27,7 +28,6 @@ __all__ = [
     "read_only",
     "run",
     "take",
-    "thread_count",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -154,22 +154,6 @@ def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bo
     return max(1, min(size, -(-total // threads)))
 
 
-def thread_count(workers: Any) -> int:
-    """Take a number of threads; -1 is one for each processor."""
-    number = as_integer("workers", workers)
-    if number == -1:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if number < 1:
-        raise ValueError(
-            f"workers is {number}; want a number of threads, or -1 for all processors."
-        )
-    return number
-
-
 @dataclass(eq=False)
 class _Supply:
     """Hands out the blocks, to any thread that asks."""
@@ -210,7 +194,8 @@ def run(
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
-    with _progress_bar(progress, ier.size) as bar:
+    counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
+    with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
         supply = _Supply(problem.make_block, ier, size, bar)
         arguments = (
             problem.func, problem.dfun, problem.args, supply, result._arrays(), problem.n,
@@ -269,26 +254,11 @@ def _attach(error: BaseException, result: ManyFits, blame: list[IndexArray]) -> 
     fits = [tuple(map(int, index)) for index in zip(*np.unravel_index(numbers, shape), strict=True)]
     done = int(np.count_nonzero(result.ier != UNFINISHED))
     error.fits, error.result = fits, result  # type: ignore[attr-defined]
-    if hasattr(error, "add_note"):  # from Python 3.11 on
-        named = [str(index[0] if len(index) == 1 else index) for index in fits]
-        text = ", ".join(named if len(named) <= 6 else [*named[:3], "...", *named[-2:]])
-        where = f"In a call for {len(fits)} fits: {text}. " if fits else ""
-        error.add_note(
-            f"{where}{done} of {result.ier.size} fits are finished; to go on from there, pass "
-            "resume=error.result, where error is this exception."
-        )
-
-
-@contextmanager
-def _progress_bar(wanted: bool, total: int) -> Iterator[Any]:
-    if not wanted:
-        yield None
-        return
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "progress=True draws its bar with tqdm, which is not installed: pip install tqdm."
-        ) from error
-    with tqdm(total=total, desc="fits", unit=" fits", unit_scale=True) as bar:
-        yield bar
+    named = [str(index[0] if len(index) == 1 else index) for index in fits]
+    text = ", ".join(named if len(named) <= 6 else [*named[:3], "...", *named[-2:]])
+    where = f"In a call for {len(fits)} fits: {text}. " if fits else ""
+    add_note(
+        error,
+        f"{where}{done} of {result.ier.size} fits are finished; to go on from there, pass "
+        "resume=error.result, where error is this exception.",
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _parameters
+from ._fit_data import is_dask
 from ._many_result import UNFINISHED, ManyFits
 
 __all__ = ["LazyFits", "curve_fit_lazily", "is_lazy"]
@@ -16,7 +17,7 @@ __all__ = ["LazyFits", "curve_fit_lazily", "is_lazy"]
 
 def is_lazy(value: Any) -> bool:
     """Whether it is an array of Dask's."""
-    return hasattr(value, "__dask_graph__") and hasattr(value, "compute_chunk_sizes")
+    return is_dask(value) and hasattr(value, "compute_chunk_sizes")
 
 
 class LazyFits:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ._arguments import _describe
 from ._messages import message
+from ._minpack import INFO_NONFINITE
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
 
@@ -127,7 +128,7 @@ class ManyFits:
             return f"Ended by the function, which returned {_returned(ier, why)}."
         if ier == 0:
             return f"Not begun: {NOT_BEGUN.get(why, 'improper input.')}"
-        if ier == 9:
+        if ier == INFO_NONFINITE:
             return NOT_FINITE.get(why, "The residuals or the Jacobian are not finite.")
         return message(ier, *self._limits)
 

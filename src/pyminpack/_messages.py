@@ -1,4 +1,4 @@
-"""What an `ier` means, in words."""
+"""What an `ier` means, and that there is no covariance, in words."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from ._minpack import CAUSE_JACOBIAN, CAUSE_START, INFO_STOPPED
 
-__all__ = ["IMPROPER", "message", "nonfinite", "of_curve_fit"]
+__all__ = ["IMPROPER", "UNKNOWN", "message", "no_degrees_of_freedom", "nonfinite", "of_curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
 
 IMPROPER = "Improper input parameters."
+#: What SciPy says, and filters of warnings look for.
+UNKNOWN = "Covariance of the parameters could not be estimated"
 _WORDS = ((r"\bDfun\b", "jac"), (r"\bfunc\b", "f"), (r"\bx0\b", "p0"), (r"\bx(?= = |\[)", "p"))
 
 
@@ -97,3 +99,18 @@ def of_curve_fit(text: str) -> str:
     for pattern, word in _WORDS:
         text = re.sub(pattern, word, text)
     return text
+
+
+def no_degrees_of_freedom(m: int, n: int, absolute_sigma: bool = False) -> str:
+    """Text for as many data as parameters, or fewer."""
+    if m < n and absolute_sigma:
+        return (
+            f"{m} data do not determine {n} parameters: pcov is made with the pseudoinverse, as if "
+            "what the data do not tell were certain. Hold parameters fast, by equal bounds."
+        )
+    if m < n:
+        return f"{UNKNOWN}: {m} data do not determine {n} parameters."
+    return (
+        f"{UNKNOWN}: {m} data for {n} parameters leave no degrees of freedom, and so nothing to "
+        "tell the variance of the data from; with a known sigma, absolute_sigma=True needs none."
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arguments import _as_floats, _describe, as_integer, as_real
+from ._arguments import EPS, _as_floats, _describe, as_integer, as_real
 
 __all__ = ["METHODS", "left_to_scipy", "translate"]
 
@@ -30,7 +30,6 @@ _LEAST_SQUARES = ("x_scale", "diff_step", "loss", "workers", *_WITHOUT_EFFECT)
 _SAME = {"max_nfev": "maxfev", "x_scale": "diag", "diff_step": "epsfcn"}
 #: Exponent of the difference step, relative to x, in the relative error that is balanced by it.
 _ORDER = {"3-point": 3}
-EPS = 2.0**-52
 
 
 def left_to_scipy(options: Mapping[str, Any]) -> str:

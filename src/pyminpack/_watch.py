@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ._arguments import _describe
 
-__all__ = ["Iteration", "Watch"]
+__all__ = ["Iteration", "Watch", "progress_bar"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,7 +66,9 @@ class Watch:
             raise ValueError(f"verbose is {_describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
         self._callback = callback
         self._lines = verbose == 1
-        self._bar = _progress_bar() if verbose == 2 else None
+        self._bar = None
+        if verbose == 2:
+            self._bar = progress_bar("verbose=2", desc="fit", unit=" iterations")
 
     def __call__(
         self,
@@ -98,11 +100,12 @@ class Watch:
             self._bar.close()
 
 
-def _progress_bar() -> Any:
+def progress_bar(asked: str, **options: Any) -> Any:
+    """Make a bar of tqdm's, for who has `asked` for it."""
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
         raise ImportError(
-            "verbose=2 draws its bar with tqdm, which is not installed: pip install tqdm."
+            f"{asked} draws its bar with tqdm, which is not installed: pip install tqdm."
         ) from error
-    return tqdm(desc="fit", unit=" iterations")
+    return tqdm(**options)

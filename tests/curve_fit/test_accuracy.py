@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import least_squares
 
 from pyminpack import OptimizeWarning, curve_fit
-from pyminpack._accuracy import EPS, column_norms, quiet
+from pyminpack._accuracy import column_norms, quiet
 from pyminpack._adaptive import LONG_EPS
+from pyminpack._arguments import EPS
 
 
 def right_answer(f, x, y, p0):

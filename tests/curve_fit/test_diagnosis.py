@@ -7,7 +7,8 @@ import pytest
 
 from pyminpack import OptimizeWarning, check_jacobian, curve_fit, leastsq
 from pyminpack._accuracy import Accuracy
-from pyminpack._diagnosis import UNKNOWN, Fit, causes, no_degrees_of_freedom
+from pyminpack._diagnosis import Fit, causes
+from pyminpack._messages import UNKNOWN, no_degrees_of_freedom
 from pyminpack._nist.datasets import datasets
 
 EPS = 2.0**-52
