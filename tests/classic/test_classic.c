@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
+
 enum { M = 3, N = 2, THREADS = 8, FITS_PER_THREAD = 200 };
 
 typedef void lmdif_fcn(const int *m, const int *n, const double *x, double *fvec, int *iflag);
@@ -31,16 +33,6 @@ typedef struct {
     double x[N], fvec[M], fjac[N][M], qtf[N];
     int ipvt[N], info, nfev, njev;
 } fit;
-
-static int failures = 0;
-
-static void check(int passed, const char *what)
-{
-    if (!passed) {
-        failures++;
-        printf("failed: %s\n", what);
-    }
-}
 
 static void residuals(const double *x, double *f)
 {

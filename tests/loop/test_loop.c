@@ -7,23 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "differences.h"
 #include "stream.h"
 
 enum { M = 12, N = 2, FITS = 50, SLOTS = 7 };
 
 static const double poison = -7.77e77;
-static int failures = 0;
-
-static void
-check(int passed, const char *what)
-{
-    if (!passed) {
-        failures++;
-        printf("failed: %s\n", what);
-    }
-}
-
 typedef struct {
     lm_fit fit; /* first: the loop's pointer is ours */
     double start[N], rate;

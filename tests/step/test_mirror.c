@@ -1,22 +1,12 @@
 /* minpack.h repeats what the Fortran sources define (mirror.f90): the same, number by number. */
 #include <stdio.h>
 
+#include "check.h"
 #include "loop.h"
 
 void numbered_state(lm_state *state, size_t *size);
 void constants(int values[8]);
 void sizes(size_t values[5]);
-
-static int failures = 0;
-
-static void
-check(int passed, const char *what)
-{
-    if (!passed) {
-        failures++;
-        printf("failed: %s\n", what);
-    }
-}
 
 int
 main(void)
