@@ -20,29 +20,29 @@ typedef struct {
     int mode, request;
     double fnorm_trial;
     int64_t nfev, njev;
-    int info, accepted, blocked, at_start, squeezed, walls, phase, attempt;
+    int info, accepted, nonfinite_trial, at_start, squeezed, walls, phase, attempt;
     int64_t iteration;
     double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, longest, size, best_fnorm;
     int64_t attempt_maxfev;
     int best_info;
 } lm_state;
 
-void pyminpack_lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
-                       const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
-                       double *work, int64_t ndense, double *dense, const double *lower,
-                       const double *upper, double *inside);
-int64_t pyminpack_dense_size(int64_t n); /* ndense with which a large n is solved by blocks */
-void pyminpack_first_point(int64_t n, double *x, const double *lower, const double *upper);
-double pyminpack_enorm(const int64_t *n, const double *x);
-void pyminpack_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
-                         int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
-                         double *work3);
-void pyminpack_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
-                     int *ipvt, double *acnorm, double *rdiag, double *reference);
-double pyminpack_difference_step(double x_j, double epsfcn);
-double pyminpack_step_within(double h, double x_j, double lower, double upper, double size);
-void pyminpack_covariance(int64_t n, const double *r, int64_t ldr, const int *ipvt, double *c,
-                          int *full_rank, double *work, int *pivots, const double *x,
-                          const double *lower, const double *upper);
+void lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
+             const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
+             double *work, int64_t scratch_size, double *scratch, const double *lower,
+             const double *upper, double *inside);
+int64_t lm_lmpar_size(int64_t n); /* scratch_size with which a large n is solved by blocks */
+void lm_first_point(int64_t n, double *x, const double *lower, const double *upper);
+double lm_enorm(const int64_t *n, const double *x);
+void lm_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
+                  int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
+                  double *work3);
+void lm_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
+              int *ipvt, double *acnorm, double *rdiag, double *reference);
+double lm_difference_step(double x_j, double epsfcn);
+double lm_step_within(double h, double x_j, double lower, double upper, double size);
+void lm_covariance(int64_t n, const double *r, int64_t ldr, const int *ipvt, double *c,
+                   int *full_rank, double *work, int *pivots, const double *x,
+                   const double *lower, const double *upper);
 
 #endif

@@ -6,7 +6,7 @@ module minpack_damped
    !! 8/n in matrix products.
    use, intrinsic :: iso_c_binding, only: c_int
    use minpack_kinds, only: wp, ik
-   use minpack_reduce, only: reduce
+   use minpack_stacked, only: stacked_qr
    use minpack_scales, only: scale_for
    use minpack_sizes, only: leading, padded
    implicit none (type, external)
@@ -60,7 +60,7 @@ contains
       top(:, n + 1:) = 0
 
       filled = n
-      call reduce(n, n, (n + 4)/4*4, ld, top, ld, bottom, .true., filled)
+      call stacked_qr(n, n, (n + 4)/4*4, ld, top, ld, bottom, .true., filled)
 
       if (scale > 0) scale = 1/scale
       qtb = top(1:n, n + 1)*scale

@@ -39,7 +39,7 @@ DECLARE(_avx512)
 static atomic_int choice; /* 0: none, else 1 + the instruction set */
 
 int64_t
-pyminpack_best_isa(void)
+lm_best_isa(void)
 {
     /* Exactly the features that meson.build compiles them with. */
 #ifdef MINPACK_AVX2
@@ -57,22 +57,22 @@ pyminpack_best_isa(void)
 }
 
 int64_t
-pyminpack_isa(void)
+lm_isa(void)
 {
     const int chosen = atomic_load_explicit(&choice, memory_order_relaxed);
-    return chosen > 0 ? chosen - 1 : pyminpack_best_isa();
+    return chosen > 0 ? chosen - 1 : lm_best_isa();
 }
 
 int
-pyminpack_isa_is_chosen(void)
+lm_isa_is_chosen(void)
 {
     return atomic_load_explicit(&choice, memory_order_relaxed) > 0;
 }
 
 int
-pyminpack_choose_isa(int64_t isa)
+lm_choose_isa(int64_t isa)
 {
-    if (isa > pyminpack_best_isa()) {
+    if (isa > lm_best_isa()) {
         return 0;
     }
     atomic_store_explicit(&choice, isa < 0 ? 0 : (int)isa + 1, memory_order_relaxed);
@@ -82,7 +82,7 @@ pyminpack_choose_isa(int64_t isa)
 static const variant *
 chosen(void)
 {
-    switch (pyminpack_isa()) {
+    switch (lm_isa()) {
 #ifdef MINPACK_AVX512
     case ISA_AVX512:
         return &variant_avx512;
@@ -97,33 +97,33 @@ chosen(void)
 }
 
 void
-pyminpack_rows_add(int64_t m, int64_t n, const double *a, int64_t row_stride, int64_t column_stride,
-                   const double *f, double *state, double *work, int64_t *finite)
+lm_rows_add(int64_t m, int64_t n, const double *a, int64_t row_stride, int64_t column_stride,
+            const double *f, double *running, double *work, int64_t *finite)
 {
-    chosen()->rows_add(m, n, a, row_stride, column_stride, f, state, work, finite);
+    chosen()->rows_add(m, n, a, row_stride, column_stride, f, running, work, finite);
 }
 
 void
-pyminpack_rows_merge(int64_t n, double *state, double *other)
+lm_rows_merge(int64_t n, double *running, double *other)
 {
-    chosen()->rows_merge(n, state, other);
+    chosen()->rows_merge(n, running, other);
 }
 
 void
-pyminpack_rows_finish(int64_t n, const double *state, double *r, double *qtf, double *acnorm)
+lm_rows_finish(int64_t n, const double *running, double *r, double *qtf, double *acnorm)
 {
-    chosen()->rows_finish(n, state, r, qtf, acnorm);
+    chosen()->rows_finish(n, running, r, qtf, acnorm);
 }
 
 void
-pyminpack_pivot(int64_t n, double *r, double *qtf, int *ipvt, double *work)
+lm_pivot(int64_t n, double *r, double *qtf, int *ipvt, double *work)
 {
     chosen()->pivot(n, r, qtf, ipvt, work);
 }
 
 void
-pyminpack_damped(int64_t n, const double *r, const int *ipvt, double par, const double *diag,
-                 const double *qtf, double *s, double *qtb, double *work)
+lm_damped(int64_t n, const double *r, const int *ipvt, double par, const double *diag,
+          const double *qtf, double *s, double *qtb, double *work)
 {
     chosen()->damped(n, r, ipvt, par, diag, qtf, s, qtb, work);
 }

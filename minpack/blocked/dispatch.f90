@@ -8,7 +8,7 @@ module minpack_dispatch
    interface
 
       pure subroutine damped(n, r, ipvt, par, diag, qtf, s, qtb, work) &
-         bind(c, name="pyminpack_damped")
+         bind(c, name="lm_damped")
          !! See damped.f90.
          import :: c_double, c_int, c_int64_t
          implicit none (type, external)

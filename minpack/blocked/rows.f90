@@ -4,49 +4,49 @@ module minpack_rows
    !! Loan, Matrix Computations, 4th ed., 5.1.9 and 6.5; TSQR of Demmel et al. 2012 as a flat tree).
    !! Two running factors of different rows, from two threads or machines, merge into one.
    !!
-   !! State: an array r of leading(n) x padded(n) numbers, R in its first n columns and Q^T f in
-   !! column n+1, followed by the scale of each column
-   !! and the number of rows of r in use.
+   !! It is an array r of leading(n) x padded(n) numbers, R in its first n columns and Q^T f in
+   !! column n+1, followed by the scale of each column and the number of rows of r in use.
    use minpack_kinds, only: wp, ik
    use minpack_kernels, only: squares, squares_4
    use minpack_pack, only: pack
    use minpack_sizes, only: block_rows, leading, padded
    use minpack_scales, only: small, large, scale_for, rescale, is_plain
-   use minpack_reduce, only: reduce
+   use minpack_stacked, only: stacked_qr
    implicit none (type, external)
    private
    public :: rows_add, rows_merge, rows_finish
 
 contains
 
-   pure subroutine rows_add(m, n, a, row_stride, column_stride, f, state, work, finite) &
+   pure subroutine rows_add(m, n, a, row_stride, column_stride, f, running, work, finite) &
       bind(c, name="blocked_rows_add")
       !! Add m rows of [J f] to the running factor.
       integer(ik), intent(in), value :: m, n  !! rows and columns of J
       real(wp), intent(in) :: a(*)            !! J; a(1) is its first element
       integer(ik), intent(in), value :: row_stride, column_stride  !! strides of J in numbers
       real(wp), intent(in) :: f(m)            !! residuals of these rows
-      real(wp), intent(inout) :: state(*)     !! running factor: state_size(n) numbers,
+      real(wp), intent(inout) :: running(*)   !! running factor: running_size(n) numbers,
                                               !! all zero to start with
-      real(wp), intent(inout) :: work(*)      !! one block: block_size(n) numbers
+      real(wp), intent(inout) :: work(*)      !! one block: rows_size(n) numbers
       integer(ik), intent(out) :: finite      !! 1; 0 where J or f holds NaN or infinity: then the
-                                              !! state is of no use
+                                              !! running factor is of no use
       integer(ik) :: first, rows, columns, scales, filled
 
       columns = padded(n)
       scales = leading(n)*columns + 1
-      filled = int(state(scales + columns), ik)
+      filled = int(running(scales + columns), ik)
       work((n + 1)*block_rows + 1:columns*block_rows) = 0
       do first = 1, m, block_rows
          rows = min(block_rows, m - first + 1)
          call pack(rows, n, a(1 + (first - 1)*row_stride), row_stride, column_stride, &
                    block_rows, work)
          work(n*block_rows + 1:n*block_rows + rows) = f(first:first + rows - 1)
-         call settle_scales(rows, n + 1, block_rows, work, leading(n), state, state(scales), finite)
+         call settle_scales(rows, n + 1, block_rows, work, leading(n), running, running(scales), &
+                            finite)
          if (finite == 0) return
-         call reduce(rows, n, (n + 4)/4*4, leading(n), state, block_rows, work, .false., &
+         call stacked_qr(rows, n, (n + 4)/4*4, leading(n), running, block_rows, work, .false., &
                      filled)
-         state(scales + columns) = real(filled, wp)
+         running(scales + columns) = real(filled, wp)
       end do
       finite = 1
    end subroutine rows_add
@@ -80,10 +80,10 @@ contains
       finite = 1
    end subroutine settle_scales
 
-   pure subroutine rows_merge(n, state, other) bind(c, name="blocked_rows_merge")
+   pure subroutine rows_merge(n, running, other) bind(c, name="blocked_rows_merge")
       !! Merge the running factor of other rows into this one.
       integer(ik), intent(in), value :: n     !! columns of J
-      real(wp), intent(inout) :: state(*)     !! running factor
+      real(wp), intent(inout) :: running(*)   !! running factor
       real(wp), intent(inout) :: other(*)     !! another of the same n; used up
       integer(ik) :: ld, columns, scales, filled, j, s
       real(wp) :: next
@@ -93,21 +93,21 @@ contains
       scales = ld*columns
       do j = 1, n + 1
          s = scales + j
-         next = min(state(s), other(s))
-         if (.not. next > 0) next = max(state(s), other(s))
-         call rescale(ld, state((j - 1)*ld + 1), state(s), next)
+         next = min(running(s), other(s))
+         if (.not. next > 0) next = max(running(s), other(s))
+         call rescale(ld, running((j - 1)*ld + 1), running(s), next)
          call rescale(ld, other((j - 1)*ld + 1), other(s), next)
       end do
       filled = n
-      call reduce(n, n, (n + 4)/4*4, ld, state, ld, other, .true., filled)
-      state(scales + columns + 1) = real(filled, wp)
+      call stacked_qr(n, n, (n + 4)/4*4, ld, running, ld, other, .true., filled)
+      running(scales + columns + 1) = real(filled, wp)
    end subroutine rows_merge
 
-   pure subroutine rows_finish(n, state, r, qtf, acnorm) bind(c, name="blocked_rows_finish")
+   pure subroutine rows_finish(n, running, r, qtf, acnorm) bind(c, name="blocked_rows_finish")
       !! R, Q^T f and the norms of J's columns out of the running factor. An R whose numbers
       !! exceed the range comes out infinite, as from any factorisation.
       integer(ik), intent(in), value :: n     !! columns of J
-      real(wp), intent(in) :: state(*)        !! running factor
+      real(wp), intent(in) :: running(*)      !! running factor
       real(wp), intent(out) :: r(n, n)        !! upper triangular factor, zeros below
       real(wp), intent(out) :: qtf(n)         !! first n of Q^T f
       real(wp), intent(out) :: acnorm(n)      !! norms of the columns of J
@@ -117,13 +117,13 @@ contains
       ld = leading(n)
       do j = 1, n + 1
          s = (j - 1)*ld
-         unscale = state(ld*padded(n) + j)
+         unscale = running(ld*padded(n) + j)
          if (unscale > 0) unscale = 1/unscale
          if (j > n) then
-            qtf = state(s + 1:s + n)*unscale
+            qtf = running(s + 1:s + n)*unscale
          else
-            acnorm(j) = sqrt(squares(j, state(s + 1)))*unscale
-            r(1:j, j) = state(s + 1:s + j)*unscale
+            acnorm(j) = sqrt(squares(j, running(s + 1)))*unscale
+            r(1:j, j) = running(s + 1:s + j)*unscale
             r(j + 1:, j) = 0
          end if
       end do

@@ -4,7 +4,7 @@ module minpack_sizes
    use minpack_kinds, only: ik
    implicit none (type, external)
    private
-   public :: leading, padded, state_size, block_size, pivot_size, damped_size, dense_size
+   public :: leading, padded, running_size, rows_size, pivot_size, damped_size, lmpar_size
 
    integer(ik), parameter, public :: block_rows = 248
       !! rows reduced at a time: enough to hide the work per column, few enough for four columns
@@ -14,7 +14,7 @@ module minpack_sizes
 
 contains
 
-   pure function leading(n) result(ld) bind(c, name="pyminpack_leading")
+   pure function leading(n) result(ld) bind(c, name="lm_leading")
       !! Leading dimension for columns of length n: whole panels of eight, and so whole cache
       !! lines, an odd number of them lest columns compete for the same cache sets.
       integer(ik), intent(in), value :: n     !! length of the columns
@@ -30,39 +30,39 @@ contains
       columns = (n + 8)/8*8
    end function padded
 
-   pure function state_size(n) result(length) bind(c, name="pyminpack_state_size")
+   pure function running_size(n) result(length) bind(c, name="lm_running_size")
       !! Numbers in a running factor.
       integer(ik), intent(in), value :: n     !! columns of J
       integer(ik) :: length
       length = (leading(n) + 1)*padded(n) + 1
-   end function state_size
+   end function running_size
 
-   pure function block_size(n) result(length) bind(c, name="pyminpack_block_size")
+   pure function rows_size(n) result(length) bind(c, name="lm_rows_size")
       !! Numbers in the work space of rows_add.
       integer(ik), intent(in), value :: n     !! columns of J
       integer(ik) :: length
       length = block_rows*padded(n)
-   end function block_size
+   end function rows_size
 
-   pure function pivot_size(n) result(length) bind(c, name="pyminpack_pivot_size")
+   pure function pivot_size(n) result(length) bind(c, name="lm_pivot_size")
       !! Numbers in the work space of pivot.
       integer(ik), intent(in), value :: n     !! order of R
       integer(ik) :: length
       length = (leading(n) + pivot_panel + 3)*(n + 4) + leading(n)*pivot_panel
    end function pivot_size
 
-   pure function damped_size(n) result(length) bind(c, name="pyminpack_damped_size")
+   pure function damped_size(n) result(length) bind(c, name="lm_damped_size")
       !! Numbers in the work space of damped, beside those of S.
       integer(ik), intent(in), value :: n     !! order of R
       integer(ik) :: length
       length = leading(n)*padded(n) + n
    end function damped_size
 
-   pure function dense_size(n) result(length) bind(c, name="pyminpack_dense_size")
+   pure function lmpar_size(n) result(length) bind(c, name="lm_lmpar_size")
       !! Numbers in the work space with which lmpar solves by blocks: S, and that of damped.
       integer(ik), intent(in), value :: n     !! order of R
       integer(ik) :: length
       length = leading(n)*padded(n) + damped_size(n)
-   end function dense_size
+   end function lmpar_size
 
 end module minpack_sizes

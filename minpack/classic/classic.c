@@ -50,7 +50,7 @@ residual(void *self, lm_fit *const *fits, int64_t count)
         memcpy(c->fvec, c->f_trial, m * sizeof(double));
     }
     state->nfev += 1;
-    state->fnorm_trial = pyminpack_enorm(&m, c->f_trial);
+    state->fnorm_trial = lm_enorm(&m, c->f_trial);
     if (iflag < 0) {
         lm_end(&c->fit, iflag);
     }
@@ -96,8 +96,8 @@ jacobian(void *self, lm_fit *const *fits, int64_t count)
         lm_end(&c->fit, iflag);
         return 0;
     }
-    pyminpack_factorise(c->m, c->n, c->fjac, c->ldfjac, c->fvec, factors->ipvt, factors->qtf,
-                        factors->acnorm, c->work.p, c->fit.x_trial, c->f_trial);
+    lm_factorise(c->m, c->n, c->fjac, c->ldfjac, c->fvec, factors->ipvt, factors->qtf,
+                 factors->acnorm, c->work.p, c->fit.x_trial, c->f_trial);
     return 0;
 }
 

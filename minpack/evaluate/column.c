@@ -6,10 +6,10 @@
 #define VARIANT(name) name
 #endif
 
-void VARIANT(pyminpack_difference_column)(int64_t m, const double *restrict fvec, double h, double *restrict column);
+void VARIANT(lm_column_quotients)(int64_t m, const double *restrict fvec, double h, double *restrict column);
 
 void
-VARIANT(pyminpack_difference_column)(int64_t m, const double *restrict fvec, double h, double *restrict column)
+VARIANT(lm_column_quotients)(int64_t m, const double *restrict fvec, double h, double *restrict column)
 {
     if (h == 0.0) {
         memset(column, 0, m * sizeof(double));

@@ -6,21 +6,21 @@
 enum { AVX2_WORTH_COLUMN = 16 };
 
 /* column.c, the same bits by both. */
-void pyminpack_difference_column(int64_t m, const double *fvec, double h, double *column);
+void lm_column_quotients(int64_t m, const double *fvec, double h, double *column);
 #ifdef MINPACK_AVX2
-void pyminpack_difference_column_avx2(int64_t m, const double *fvec, double h, double *column);
+void lm_column_quotients_avx2(int64_t m, const double *fvec, double h, double *column);
 #endif
 
 void
 lm_difference_column(int64_t m, const double *fvec, double h, double *column)
 {
 #ifdef MINPACK_AVX2
-    if (m >= AVX2_WORTH_COLUMN && pyminpack_isa() >= ISA_AVX2) {
-        pyminpack_difference_column_avx2(m, fvec, h, column);
+    if (m >= AVX2_WORTH_COLUMN && lm_isa() >= ISA_AVX2) {
+        lm_column_quotients_avx2(m, fvec, h, column);
         return;
     }
 #endif
-    pyminpack_difference_column(m, fvec, h, column);
+    lm_column_quotients(m, fvec, h, column);
 }
 
 int

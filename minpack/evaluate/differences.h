@@ -18,14 +18,14 @@ lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
     else {
         fit->x_trial[j - 1] = fit->x[j - 1];
     }
-    double h = pyminpack_difference_step(fit->x[j], epsfcn);
+    double h = lm_difference_step(fit->x[j], epsfcn);
     if (fit->lower == NULL) {
         fit->x_trial[j] = fit->x[j] + h;
         return h;
     }
     const double lower = fit->lower[j], upper = fit->upper[j];
     const double size = fit->state.walls ? fit->state.longest / fit->diag[j] : 0.0;
-    h = pyminpack_step_within(h, fit->x[j], lower, upper, size);
+    h = lm_step_within(h, fit->x[j], lower, upper, size);
     fit->x_trial[j] = fmin(fmax(fit->x[j] + h, lower), upper); /* where the next number is a bound */
     return h;
 }

@@ -11,7 +11,7 @@ module minpack_fdjac2
 
 contains
 
-   pure function difference_step(x_j, epsfcn) result(h) bind(c, name="pyminpack_difference_step")
+   pure function difference_step(x_j, epsfcn) result(h) bind(c, name="lm_difference_step")
       !! √max(epsfcn, ε) |x_j|, or the root itself where that is 0 (x_j = 0, or so small that the
       !! product underflows): it balances the truncation error of the difference, of order h,
       !! against the error `epsfcn` of F, divided by h.
@@ -26,7 +26,7 @@ contains
    end function difference_step
 
    pure function step_within(h, x_j, lower, upper, size) result(step) &
-      bind(c, name="pyminpack_step_within")
+      bind(c, name="lm_step_within")
       !! h, turned round or shortened so that x_j + h stays between the bounds; 0 where these are
       !! equal. A variable that approaches a bound at 0 has no size to take h from: near its bound
       !! the step suits what moves the residuals as the others do.

@@ -6,7 +6,7 @@ lm_whole_choose(whole_fit *f)
     const int64_t m = f->m, n = f->fit.n;
     f->by_rows = lm_factor_by_rows(m, n);
     if (f->by_rows) {
-        const int64_t factor = lm_factor_size(m, n), step = pyminpack_dense_size(n);
+        const int64_t factor = lm_factor_size(m, n), step = lm_lmpar_size(n);
         f->work.scratch_size = factor > step ? factor : step;
     }
     f->fit.factors.ldr = f->by_rows ? n : m;

@@ -39,9 +39,9 @@ lm_factor_by_blocks(int64_t n)
 }
 
 #ifdef MINPACK_AVX2
-void pyminpack_factorise_avx2(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
-                              int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
-                              double *work3);
+void lm_factorise_avx2(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
+                       int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
+                       double *work3);
 #endif
 
 void
@@ -49,15 +49,15 @@ lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, cons
                    double *work1, double *work2, double *work3)
 {
 #ifdef MINPACK_AVX2
-    if (m * n >= AVX2_WORTH && pyminpack_isa() >= ISA_AVX2) {
-        pyminpack_factorise_avx2(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1,
-                                 work2, work3);
+    if (m * n >= AVX2_WORTH && lm_isa() >= ISA_AVX2) {
+        lm_factorise_avx2(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1,
+                          work2, work3);
     }
     else
 #endif
     {
-        pyminpack_factorise(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1, work2,
-                            work3);
+        lm_factorise(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1, work2,
+                     work3);
     }
     if (factors->r != fjac) {
         for (int64_t j = 0; j < n; j++) {
@@ -67,21 +67,9 @@ lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, cons
 }
 
 int64_t
-lm_running_size(int64_t n)
-{
-    return pyminpack_state_size(n);
-}
-
-int64_t
-lm_rows_size(int64_t n)
-{
-    return pyminpack_block_size(n);
-}
-
-int64_t
 lm_end_size(int64_t n)
 {
-    return lm_factor_by_blocks(n) ? pyminpack_pivot_size(n) : 3 * n;
+    return lm_factor_by_blocks(n) ? lm_pivot_size(n) : 3 * n;
 }
 
 void
@@ -95,26 +83,26 @@ lm_factor_rows(int64_t n, double *running, int64_t rows, const double *j, int64_
                int64_t column_stride, const double *f, double *scratch)
 {
     int64_t finite;
-    pyminpack_rows_add(rows, n, j, row_stride, column_stride, f, running, scratch, &finite);
+    lm_rows_add(rows, n, j, row_stride, column_stride, f, running, scratch, &finite);
     return (int)finite;
 }
 
 void
 lm_factor_merge(int64_t n, double *running, double *other)
 {
-    pyminpack_rows_merge(n, running, other);
+    lm_rows_merge(n, running, other);
 }
 
 void
 lm_factor_end(lm_factors *factors, int64_t n, const double *running, double *scratch)
 {
-    pyminpack_rows_finish(n, running, factors->r, factors->qtf, factors->acnorm);
+    lm_rows_finish(n, running, factors->r, factors->qtf, factors->acnorm);
     if (lm_factor_by_blocks(n)) {
-        pyminpack_pivot(n, factors->r, factors->qtf, factors->ipvt, scratch);
+        lm_pivot(n, factors->r, factors->qtf, factors->ipvt, scratch);
     }
     else { /* the norms of J's columns are known better than from R */
-        pyminpack_qrfac(&n, &n, factors->r, &n, factors->qtf, factors->ipvt, scratch, scratch + n,
-                        scratch + 2 * n);
+        lm_qrfac(&n, &n, factors->r, &n, factors->qtf, factors->ipvt, scratch, scratch + n,
+                 scratch + 2 * n);
     }
 }
 
@@ -131,27 +119,27 @@ typedef struct {
     const double *j, *f;
     double *running; /* and the scratch behind it */
     int finite;
-} part;
+} share;
 
 static int64_t
-part_size(int64_t n)
+share_size(int64_t n)
 {
     return lm_running_size(n) + lm_rows_size(n);
 }
 
 static void
-reduce_part(void *argument)
+reduce_share(void *argument)
 {
-    part *p = argument;
-    lm_factor_begin(p->n, p->running);
-    p->finite = lm_factor_rows(p->n, p->running, p->m, p->j, p->row_stride, p->column_stride, p->f,
-                               p->running + lm_running_size(p->n));
+    share *s = argument;
+    lm_factor_begin(s->n, s->running);
+    s->finite = lm_factor_rows(s->n, s->running, s->m, s->j, s->row_stride, s->column_stride, s->f,
+                               s->running + lm_running_size(s->n));
 }
 
 int64_t
 lm_reduction_size(int64_t m, int64_t n)
 {
-    return (lm_factor_in_halves(m, n) ? 2 : 1) * part_size(n);
+    return (lm_factor_in_halves(m, n) ? 2 : 1) * share_size(n);
 }
 
 int
@@ -159,21 +147,21 @@ lm_factor_reduce(int64_t m, int64_t n, const double *j, int64_t row_stride, int6
                  const double *fvec, double *memory, int threads)
 {
     const int64_t first = lm_factor_in_halves(m, n) ? m / 2 : m;
-    part one = {first, n, row_stride, column_stride, j, fvec, memory, 1};
-    part two = {m - first, n, row_stride, column_stride, j + first * row_stride, fvec + first,
-                memory + part_size(n), 1};
+    share one = {first, n, row_stride, column_stride, j, fvec, memory, 1};
+    share two = {m - first, n, row_stride, column_stride, j + first * row_stride, fvec + first,
+                memory + share_size(n), 1};
     if (first == m) {
-        reduce_part(&one);
+        reduce_share(&one);
         return one.finite;
     }
-    thread other = {.task = reduce_part, .argument = &two};
-    const int started = threads > 1 && pyminpack_thread_start(&other);
-    reduce_part(&one);
+    thread other = {.task = reduce_share, .argument = &two};
+    const int started = threads > 1 && lm_thread_start(&other);
+    reduce_share(&one);
     if (started) {
-        pyminpack_thread_join(&other);
+        lm_thread_join(&other);
     }
     else {
-        reduce_part(&two);
+        reduce_share(&two);
     }
     if (!one.finite || !two.finite) {
         return 0;
@@ -196,7 +184,7 @@ lm_factor_threads(int64_t m, int64_t n)
         || says_one("MKL_NUM_THREADS")) {
         return 1;
     }
-    return pyminpack_processor_is_idle() ? 2 : 1;
+    return lm_processor_is_idle() ? 2 : 1;
 }
 
 /* The first column that is not finite is all that the step needs to know of such a J. */

@@ -9,7 +9,7 @@ module minpack_factorise
 contains
 
    pure subroutine factorise(m, n, fjac, ldfjac, fvec, ipvt, qtf, acnorm, work1, work2, qtf_full) &
-      bind(c, name="pyminpack_factorise")
+      bind(c, name="lm_factorise")
       !! J P = Q R with |R_11| ≥ |R_22| ≥ …, and the first n of Qᵀ f.
       integer(c_int64_t), intent(in), value :: m
       integer(c_int64_t), intent(in), value :: n

@@ -13,21 +13,21 @@ run(void *t)
 }
 
 int
-pyminpack_thread_start(thread *t)
+lm_thread_start(thread *t)
 {
     t->handle = CreateThread(NULL, 0, run, t, 0, NULL);
     return t->handle != NULL;
 }
 
 void
-pyminpack_thread_join(thread *t)
+lm_thread_join(thread *t)
 {
     WaitForSingleObject(t->handle, INFINITE);
     CloseHandle(t->handle);
 }
 
 int
-pyminpack_processor_is_idle(void)
+lm_processor_is_idle(void)
 {
     DWORD_PTR ours, all;
     return GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) && (ours & (ours - 1)) != 0;
@@ -50,7 +50,7 @@ run(void *t)
 
 /* With all signals blocked: they are for the program's own threads. */
 int
-pyminpack_thread_start(thread *t)
+lm_thread_start(thread *t)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -63,7 +63,7 @@ pyminpack_thread_start(thread *t)
 }
 
 void
-pyminpack_thread_join(thread *t)
+lm_thread_join(thread *t)
 {
     pthread_join(t->handle, NULL);
 }
@@ -98,7 +98,7 @@ one_is_idle(void)
 }
 
 int
-pyminpack_processor_is_idle(void)
+lm_processor_is_idle(void)
 {
     return several_processors() && one_is_idle();
 }

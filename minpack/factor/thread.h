@@ -17,11 +17,11 @@ typedef struct {
 } thread;
 
 /* Run t->task(t->argument) in a thread of its own; 0 where the system gives none. */
-int pyminpack_thread_start(thread *t);
-void pyminpack_thread_join(thread *t);
+int lm_thread_start(thread *t);
+void lm_thread_join(thread *t);
 
 /* Whether this process may run on two processors or more, and one of them has nothing to do. Where
  * the system does not tell the second, it counts as so. */
-int pyminpack_processor_is_idle(void);
+int lm_processor_is_idle(void);
 
 #endif

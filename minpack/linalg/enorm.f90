@@ -13,7 +13,7 @@ module minpack_enorm
 
 contains
 
-   pure function enorm(n, x) result(norm) bind(c, name="pyminpack_enorm")
+   pure function enorm(n, x) result(norm) bind(c, name="lm_enorm")
       !! One vectorised pass; a second, scaled by the largest magnitude, only where the plain sum
       !! of squares over- or underflows. NaN where x has a NaN, +Inf where it has an infinity.
       integer(c_int64_t), intent(in) :: n

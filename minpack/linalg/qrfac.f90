@@ -9,7 +9,7 @@ module minpack_qrfac
 
    interface
       pure subroutine reflect_all(rows, columns, lda, v, first, f) &
-         bind(c, name="pyminpack_reflect_all")
+         bind(c, name="lm_reflect_all")
          !! y := (I - v vᵀ/v_1) y for some columns and f: linalg/reflect.c.
          import :: c_double, c_int64_t
          implicit none (type, external)
@@ -31,7 +31,7 @@ module minpack_qrfac
 contains
 
    pure subroutine qrfac(m, n, a, lda, f, ipvt, acnorm, rdiag, reference) &
-      bind(c, name="pyminpack_qrfac")
+      bind(c, name="lm_qrfac")
       !! A P = Q R, |R_11| ≥ |R_22| ≥ …, and f := Qᵀ f, for m ≥ n.
       !!
       !! Reflector j is I - v vᵀ/v_1 with v = a/σ + e_1, σ = ±‖a‖ of the sign of a_1: v_1 lies in

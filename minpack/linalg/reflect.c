@@ -81,10 +81,10 @@ reflect_short(int64_t rows, const double *restrict v, double *restrict y)
 }
 
 /* The reflector stands at v; it is applied to `columns` columns behind it, lda apart, and to f. */
-void VARIANT(pyminpack_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f);
+void VARIANT(lm_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f);
 
 void
-VARIANT(pyminpack_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f)
+VARIANT(lm_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f)
 {
     if (rows < LANES) {
         for (int64_t k = 0; k < columns; k++) {

@@ -6,9 +6,9 @@ inline void
 lm_advance(lm_fit *fit, lm_work *work)
 {
     lm_factors *a = &fit->factors;
-    pyminpack_lm_step(&fit->state, fit->n, fit->x, fit->x_trial, a->r, a->ldr, a->ipvt, a->qtf,
-                      a->acnorm, fit->diag, work->p, work->work, work->scratch_size, work->scratch,
-                      fit->lower, fit->upper, fit->inside);
+    lm_step(&fit->state, fit->n, fit->x, fit->x_trial, a->r, a->ldr, a->ipvt, a->qtf,
+            a->acnorm, fit->diag, work->p, work->work, work->scratch_size, work->scratch,
+            fit->lower, fit->upper, fit->inside);
 }
 
 static inline int
@@ -113,5 +113,5 @@ lm_cause(const lm_fit *fit)
     if (state->iteration == 1 && !isfinite(state->fnorm)) {
         return CAUSE_START;
     }
-    return state->blocked ? CAUSE_TRIAL : CAUSE_JACOBIAN;
+    return state->nonfinite_trial ? CAUSE_TRIAL : CAUSE_JACOBIAN;
 }

@@ -41,7 +41,7 @@ module minpack_bounded
 
 contains
 
-   pure subroutine first_point(n, x, lower, upper) bind(c, name="pyminpack_first_point")
+   pure subroutine first_point(n, x, lower, upper) bind(c, name="lm_first_point")
       !! Move a start on a bound inside: what stands on a wall cannot tell how steep it is there.
       integer(ik), intent(in), value :: n
       real(wp), intent(inout) :: x(n)
@@ -107,7 +107,7 @@ contains
 
    pure subroutine propose_inside(n, r, ldr, ipvt, diag, qtf, fnorm, x, lower, upper, longest, &
                                   delta, par, p, pnorm, prered, dirder, x_trial, work1, work2, d, &
-                                  ndense, dense, squeezed)
+                                  scratch_size, scratch, squeezed)
       !! Where the step p that `propose` has found comes too near to a wall, another in its place.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
@@ -130,8 +130,8 @@ contains
       real(wp), intent(out) :: work1(n)
       real(wp), intent(out) :: work2(n)
       real(wp), intent(out) :: d(n)  !! work: the raised D
-      integer(ik), intent(in) :: ndense
-      real(wp), intent(inout) :: dense(ndense)  !! work of `lmpar`
+      integer(ik), intent(in) :: scratch_size
+      real(wp), intent(inout) :: scratch(scratch_size)  !! work of `lmpar`
       logical, intent(out) :: squeezed
       real(wp) :: reach, room
       integer(ik) :: k
@@ -147,7 +147,7 @@ contains
       if (longest > 0.0_wp .and. delta > longest) then
          delta = longest
          call propose(n, r, ldr, ipvt, d, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
-                      x_trial, work1, work2, ndense, dense)
+                      x_trial, work1, work2, scratch_size, scratch)
       end if
       rounds: do round = 1, max_rounds
          inside = .true.
@@ -160,7 +160,7 @@ contains
          end do
          if (inside) exit rounds
          call propose(n, r, ldr, ipvt, d, qtf, fnorm, delta, par, p, pnorm, prered, dirder, &
-                      x_trial, work1, work2, ndense, dense)
+                      x_trial, work1, work2, scratch_size, scratch)
       end do rounds
 
       do k = 1, n

@@ -10,7 +10,7 @@ module minpack_covar
 
 contains
 
-   pure subroutine covar(n, r, ldr, ipvt, c, r_inverse, full_rank) bind(c, name="pyminpack_covar")
+   pure subroutine covar(n, r, ldr, ipvt, c, r_inverse, full_rank) bind(c, name="lm_covar")
       !! C = P R⁻¹ R⁻ᵀ Pᵀ, exactly symmetric, where J P = Q R has full numerical rank.
       !!
       !! Rank is lost where |R_kk| ≤ n ε ‖J P e_k‖ for some k: a test of each column against itself,

@@ -13,7 +13,7 @@ module minpack_covariance
 contains
 
    pure subroutine covariance(n, r, ldr, ipvt, c, full_rank, work, pivots, x, lower, upper) &
-      bind(c, name="pyminpack_covariance")
+      bind(c, name="lm_covariance")
       !! Of the variables off their bounds (JᵀJ)⁻¹, given the rest: one on its bound has none to
       !! tell (NaN), a fixed one is known exactly (0).
       integer(c_int64_t), intent(in), value :: n

@@ -33,7 +33,7 @@ module minpack_doubt
 contains
 
    pure subroutine doubt(m, n, r, ldr, ipvt, x, qtf, covariance, fnorm, data_norm, step, error, &
-                         reason) bind(c, name="pyminpack_doubt")
+                         reason) bind(c, name="lm_doubt")
       !! `reason` is 1 where the rounding errors of a column may show in the standard errors, 2
       !! where a step may have led over the feature that its variable describes, 3 where x is not at
       !! the minimum of the linear model, and else 0. A variable that is held has no such errors.

@@ -22,7 +22,7 @@ module minpack_judge
 contains
 
    pure subroutine judge(fnorm, fnorm_trial, pnorm, prered, dirder, delta, par, actred, ratio, &
-                         accepted) bind(c, name="pyminpack_judge")
+                         accepted) bind(c, name="lm_judge")
       !! On return `delta` and `par` are those of the next trial, accepted or not.
       real(c_double), intent(in) :: fnorm  !! ‖f(x)‖ > 0
       real(c_double), intent(in) :: fnorm_trial  !! ‖f(x + p)‖; NaN or +Inf where f has no value

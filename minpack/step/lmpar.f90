@@ -6,7 +6,7 @@ module minpack_lmpar
    use minpack_enorm, only: enorm
    use minpack_kinds, only: dwarf, ik, is_finite, wp
    use minpack_qrsolv, only: qrsolv, solve_damped_transposed
-   use minpack_sizes, only: dense_size, leading, padded
+   use minpack_sizes, only: lmpar_size, leading, padded
    use minpack_triangular, only: solve_upper, solve_upper_transposed
    use minpack_dispatch, only: damped
    implicit none (type, external)
@@ -24,7 +24,7 @@ module minpack_lmpar
 contains
 
    pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, z, dz_norm, sdiag, work1, work2, &
-                         ndense, dense) bind(c, name="pyminpack_lmpar")
+                         scratch_size, scratch) bind(c, name="lm_lmpar")
       integer(c_int64_t), intent(in) :: n
       integer(c_int64_t), intent(in) :: ldr
       real(c_double), intent(inout) :: r(ldr, n)
@@ -39,16 +39,16 @@ contains
       real(c_double), intent(out) :: sdiag(n)  !! work
       real(c_double), intent(out) :: work1(n)
       real(c_double), intent(out) :: work2(n)
-      integer(c_int64_t), intent(in) :: ndense
-      real(c_double), intent(inout) :: dense(ndense)
-         !! work: from `dense_size(n)` numbers on, and with ldr = n, S comes by blocks
-      real(wp) :: phi, phi_previous, slope, lower, upper, gradient_norm
+      integer(c_int64_t), intent(in) :: scratch_size
+      real(c_double), intent(inout) :: scratch(scratch_size)
+         !! work: from `lmpar_size(n)` numbers on, and with ldr = n, S comes by blocks
+      real(wp) :: phi, phi_previous, slope, par_lower, par_upper, gradient_norm
       integer(ik) :: rank, lds
       integer :: iteration
-      logical :: blocked
+      logical :: by_blocks
 
       lds = leading(n)
-      blocked = n >= damped_worth .and. ldr == n .and. ndense >= dense_size(n)
+      by_blocks = n >= damped_worth .and. ldr == n .and. scratch_size >= lmpar_size(n)
 
       call gauss_newton(n, r, ldr, ipvt, qtb, rank, z, work1)
       work2 = diag*z
@@ -61,27 +61,27 @@ contains
 
       ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R,
       ! φ(0) is the limit of nothing and bounds nothing.
-      lower = 0.0_wp
+      par_lower = 0.0_wp
       if (rank == n .and. is_finite(dz_norm)) then
          call normalised(n, ipvt, diag, work2, dz_norm, work1)
          call solve_upper_transposed(n, r, ldr, work1)
          slope = enorm(n, work1)
-         lower = ((phi/delta)/slope)/slope
+         par_lower = ((phi/delta)/slope)/slope
       end if
       call scaled_gradient(n, r, ldr, ipvt, diag, qtb, work1)
       gradient_norm = enorm(n, work1)
-      upper = gradient_norm/delta
-      if (.not. upper > 0.0_wp) upper = dwarf/min(delta, delta_tolerance)
+      par_upper = gradient_norm/delta
+      if (.not. par_upper > 0.0_wp) par_upper = dwarf/min(delta, delta_tolerance)
 
-      par = min(max(par, lower), upper)
+      par = min(max(par, par_lower), par_upper)
       if (.not. par > 0.0_wp) par = gradient_norm/dz_norm
 
       do iteration = 1, max_iterations
-         if (.not. par > 0.0_wp) par = max(dwarf, par_floor*upper)
+         if (.not. par > 0.0_wp) par = max(dwarf, par_floor*par_upper)
          work1 = sqrt(par)*diag
-         if (blocked) then
-            call damped(n, r, ipvt, par, diag, qtb, dense, work2, dense(lds*padded(n) + 1))
-            call gauss_newton(n, dense, lds, ipvt, work2, rank, z, work1)
+         if (by_blocks) then
+            call damped(n, r, ipvt, par, diag, qtb, scratch, work2, scratch(lds*padded(n) + 1))
+            call gauss_newton(n, scratch, lds, ipvt, work2, rank, z, work1)
          else
             call qrsolv(n, r, ldr, ipvt, work1, qtb, z, sdiag, work2)
          end if
@@ -92,22 +92,22 @@ contains
 
          ! The second condition: par is as good as zero and φ(0) < 0 is only approached.
          if (abs(phi) <= delta_tolerance*delta &
-             .or. (lower <= 0.0_wp .and. phi <= phi_previous .and. phi_previous < 0.0_wp) &
+             .or. (par_lower <= 0.0_wp .and. phi <= phi_previous .and. phi_previous < 0.0_wp) &
              .or. iteration == max_iterations) return
 
          call normalised(n, ipvt, diag, work2, dz_norm, work1)
-         if (blocked) then
-            call solve_upper_transposed(n, dense, lds, work1)
+         if (by_blocks) then
+            call solve_upper_transposed(n, scratch, lds, work1)
          else
             call solve_damped_transposed(n, r, ldr, sdiag, work1)
          end if
          slope = enorm(n, work1)
          if (phi > 0.0_wp) then
-            lower = max(lower, par)
+            par_lower = max(par_lower, par)
          else if (phi < 0.0_wp) then
-            upper = min(upper, par)
+            par_upper = min(par_upper, par)
          end if
-         par = max(lower, par + ((phi/delta)/slope)/slope)
+         par = max(par_lower, par + ((phi/delta)/slope)/slope)
       end do
    end subroutine lmpar
 

@@ -12,8 +12,8 @@ module minpack_propose
 contains
 
    pure subroutine propose(n, r, ldr, ipvt, diag, qtf, fnorm, delta, par, p, pnorm, prered, &
-                           dirder, work1, work2, work3, ndense, dense) &
-      bind(c, name="pyminpack_propose")
+                           dirder, work1, work2, work3, scratch_size, scratch) &
+      bind(c, name="lm_propose")
       !! p minimises ‖f + J p‖ within ‖D p‖ ≤ delta, roughly; `prered` and `dirder` are what the
       !! model promises (Moré 1978, section 4): with t₁ = ‖J p‖/‖f‖ and t₂ = √par ‖D p‖/‖f‖ the
       !! relative reduction of the sum of squares, t₁² + 2 t₂², and half its derivative along p,
@@ -34,12 +34,12 @@ contains
       real(c_double), intent(out) :: work1(n)
       real(c_double), intent(out) :: work2(n)
       real(c_double), intent(out) :: work3(n)
-      integer(c_int64_t), intent(in) :: ndense
-      real(c_double), intent(inout) :: dense(ndense)  !! work of `lmpar`
+      integer(c_int64_t), intent(in) :: scratch_size
+      real(c_double), intent(inout) :: scratch(scratch_size)  !! work of `lmpar`
       real(wp) :: linear, damping
 
-      call lmpar(n, r, ldr, ipvt, diag, qtf, delta, par, p, pnorm, work1, work2, work3, ndense, &
-                 dense)
+      call lmpar(n, r, ldr, ipvt, diag, qtf, delta, par, p, pnorm, work1, work2, work3, &
+                 scratch_size, scratch)
       p = -p
       call times_upper(n, r, ldr, ipvt, p, work1)
       linear = enorm(n, work1)/fnorm

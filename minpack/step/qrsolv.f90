@@ -10,7 +10,7 @@ module minpack_qrsolv
 
 contains
 
-   pure subroutine qrsolv(n, r, ldr, ipvt, d, qtb, z, sdiag, rhs) bind(c, name="pyminpack_qrsolv")
+   pure subroutine qrsolv(n, r, ldr, ipvt, d, qtb, z, sdiag, rhs) bind(c, name="lm_qrsolv")
       !! z minimises ‖[R Pᵀ; D] z - [qtb; 0]‖ (Moré 1978, section 3).
       !!
       !! Givens rotations turn [R; Pᵀ D P] into [S; 0], S upper triangular with

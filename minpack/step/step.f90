@@ -58,8 +58,8 @@ module minpack_step
       ! and only reads these.
       integer(c_int) :: info = 0
       integer(c_int) :: accepted = 0  !! 1 where the last `x_trial` has just become `x`
-      integer(c_int) :: blocked = 0
-         !! 1 where no step away from x has had a finite residual since one had not
+      integer(c_int) :: nonfinite_trial = 0
+         !! 1 after a trial without a finite residual, until one away from x has had one
       integer(c_int) :: at_start = 0  !! 1 until the first step of an attempt is taken
       integer(c_int) :: squeezed = 0  !! 1 where bounds have changed the last step
       integer(c_int) :: walls = 0  !! 1 where they have changed any
@@ -97,8 +97,8 @@ module minpack_step
 contains
 
    pure subroutine lm_step(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, work, &
-                           ndense, dense, lower, upper, inside) &
-      bind(c, name="pyminpack_lm_step")
+                           scratch_size, scratch, lower, upper, inside) &
+      bind(c, name="lm_step")
       type(lm_state), intent(inout) :: state
       integer(c_int64_t), intent(in), value :: n
       real(c_double), intent(inout) :: x(n)  !! in: the start; the best point so far
@@ -115,8 +115,8 @@ contains
       real(c_double), intent(inout) :: p(n)  !! the step: x_trial = x + p
       real(c_double), intent(inout) :: work(n)
          !! may overlay f_trial: it is used only where f_trial has been refused
-      integer(c_int64_t), intent(in), value :: ndense
-      real(c_double), intent(inout) :: dense(ndense)
+      integer(c_int64_t), intent(in), value :: scratch_size
+      real(c_double), intent(inout) :: scratch(scratch_size)
          !! work: with `dense_size(n)` numbers a large n is solved by blocks
       real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
@@ -135,7 +135,7 @@ contains
          end if
          state%iteration = 0
          state%fnorm = 0.0_wp
-         state%blocked = 0
+         state%nonfinite_trial = 0
          state%squeezed = 0
          state%walls = 0
          state%attempt = 1
@@ -172,13 +172,14 @@ contains
       if (state%request == request_residual .and. answered /= request_start &
           .and. state%phase == phase_search) then
          call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
-                      state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, ndense, dense)
+                      state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
+                      scratch_size, scratch)
          squeezed = .false.
          if (present(lower)) then
             call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
                                 state%longest, state%delta, state%par, p, state%pnorm, &
                                 state%prered, state%dirder, x_trial, acnorm, work, inside(:, 3), &
-                                ndense, dense, squeezed)
+                                scratch_size, scratch, squeezed)
          else
             x_trial = x + p
          end if
@@ -281,9 +282,9 @@ contains
       integer(c_int) :: info, accepted
 
       if (.not. is_finite(state%fnorm_trial)) then
-         state%blocked = 1
-      else if (state%blocked /= 0) then
-         if (any(abs(x_trial - x) > 0.0_wp)) state%blocked = 0
+         state%nonfinite_trial = 1
+      else if (state%nonfinite_trial /= 0) then
+         if (any(abs(x_trial - x) > 0.0_wp)) state%nonfinite_trial = 0
       end if
       delta = state%delta
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
@@ -349,7 +350,7 @@ contains
             else
                call restart_point(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, x_trial)
             end if
-            state%blocked = 0
+            state%nonfinite_trial = 0
             state%phase = phase_again
             state%request = request_residual
             return
@@ -417,7 +418,7 @@ contains
       end if
 
       ! The region has shrunk to nothing around a point next to which f has no value: no success.
-      if (state%blocked /= 0) then
+      if (state%nonfinite_trial /= 0) then
          if (any(info == [info_ftol, info_xtol, info_both, info_xtol_small])) info = info_nonfinite
       end if
    end function verdict

@@ -111,9 +111,9 @@ class TestRunningFactor:
         """Protects the reduction on two threads or machines; a half may have fewer rows than n."""
         j, f = jacobian(kind, m, n), residuals(m)
         half = m // 2
-        state, other = running_factor(j[:half], f[:half]), running_factor(j[half:], f[half:])
-        parts.rows_merge(n, state, other)
-        assert_contract(j, f, end(state, n))
+        running, other = running_factor(j[:half], f[:half]), running_factor(j[half:], f[half:])
+        parts.rows_merge(n, running, other)
+        assert_contract(j, f, end(running, n))
 
     @ENDS
     @pytest.mark.parametrize(("m", "n"), [(9, 8), (497, 12), (60, 49)])
@@ -121,24 +121,24 @@ class TestRunningFactor:
         """Protects the same as numbers; tolerance as for LAPACK's, twice for two results."""
         j, f = separated(m, n), residuals(m)
         half = m // 2
-        state, other = running_factor(j[half:], f[half:]), running_factor(j[:half], f[:half])
-        parts.rows_merge(n, state, other)
+        running, other = running_factor(j[half:], f[half:]), running_factor(j[:half], f[:half])
+        parts.rows_merge(n, running, other)
         whole = end(running_factor(j, f), n)
-        assert_same_factors(end(state, n), whole, 60.0 * rounding(n), slow.enorm(f))
+        assert_same_factors(end(running, n), whole, 60.0 * rounding(n), slow.enorm(f))
 
     @ENDS
     @pytest.mark.parametrize("kind", ["random", "columns from 1e-150 to 1e150", "rank 2"])
     @pytest.mark.parametrize("cuts", [[1, 2], [BLOCK_ROWS], [5, 6, 7, 300], [3, 100, 499]])
     def test_pieces_of_any_size(self, end, kind, cuts):
-        """Protects whoever has J in pieces; a state that was merged takes more rows, too."""
+        """Protects whoever has J in pieces; one that was merged takes more rows, too."""
         m, n = 500, 10
         j, f = jacobian(kind, m, n), residuals(m)
         (first, *middle, last) = zip(np.split(j, cuts), np.split(f, cuts), strict=True)
-        state = running_factor(*first)
+        running = running_factor(*first)
         for piece in middle:
-            state = running_factor(*piece, state)
-        empty = np.zeros_like(state)
-        parts.rows_merge(n, empty, state)
+            running = running_factor(*piece, running)
+        empty = np.zeros_like(running)
+        parts.rows_merge(n, empty, running)
         assert_contract(j, f, end(running_factor(*last, empty), n))
 
     @ENDS
@@ -152,9 +152,9 @@ class TestRunningFactor:
         j, f = separated(m, n), residuals(m)
         j[: m // 2] *= first
         j[m // 2 :] *= second
-        state = running_factor(j[: m // 2], f[: m // 2])
-        parts.rows_merge(n, state, running_factor(j[m // 2 :], f[m // 2 :]))
-        assert_contract(j, f, end(state, n))
+        running = running_factor(j[: m // 2], f[: m // 2])
+        parts.rows_merge(n, running, running_factor(j[m // 2 :], f[m // 2 :]))
+        assert_contract(j, f, end(running, n))
 
     @pytest.mark.parametrize("row", [0, 7, BLOCK_ROWS - 1, BLOCK_ROWS, 299])
     @pytest.mark.parametrize("column", [0, 3, 6, "f"])
@@ -167,5 +167,5 @@ class TestRunningFactor:
                 f[row] = bad
             else:
                 j[row, column] = bad
-            state, work = np.zeros(parts.state_size(7)), poison(parts.block_size(7))
-            assert parts.rows_add(7, j.ravel(), 7, 1, f, state, work) == 0
+            running, work = np.zeros(parts.running_size(7)), poison(parts.rows_size(7))
+            assert parts.rows_add(7, j.ravel(), 7, 1, f, running, work) == 0

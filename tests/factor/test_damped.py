@@ -33,12 +33,12 @@ class TestDamped:
         diag = np.empty(n)
         diag[ipvt - 1] = np.exp(rng.standard_normal(n)) * units
         damped_size = parts.damped_size(n)
-        dense, qtb = poison(parts.dense_size(n) - damped_size), poison(n)
+        s_padded, qtb = poison(parts.lmpar_size(n) - damped_size), poison(n)
         before = r.copy()
-        parts.damped(r, ipvt, par, diag, qtf, dense, qtb, poison(damped_size))
+        parts.damped(r, ipvt, par, diag, qtf, s_padded, qtb, poison(damped_size))
 
         np.testing.assert_array_equal(r, before)
-        s = np.triu(dense.reshape(-1, parts.leading(n))[:n, :n].T)
+        s = np.triu(s_padded.reshape(-1, parts.leading(n))[:n, :n].T)
         weights = np.sqrt(par) * diag[ipvt - 1]
         norms = column_norms(np.vstack([r, np.diag(weights)]))
         a, b, w = r / norms, s / norms, np.diag(weights / norms)
@@ -56,14 +56,14 @@ class TestLmpar:
     """The parameter by blocks is the one by Givens rotations, on either side of n = 48."""
 
     @staticmethod
-    def solve(problem, delta, guess, dense):
+    def solve(problem, delta, guess, scratch_size):
         """par, z, ‖D z‖ and whether it went by blocks: rotations write below R's diagonal."""
         r, ipvt, diag, qtb = problem
         n = len(ipvt)
         below = np.tril(np.ones((n, n), dtype=bool), -1)
         r = np.asfortranarray(np.where(below, np.nan, r))
         z, *work = (poison(n) for _ in range(4))
-        par, dz_norm = parts.lmpar(r, ipvt, diag, qtb, delta, guess, z, *work, dense)
+        par, dz_norm = parts.lmpar(r, ipvt, diag, qtb, delta, guess, z, *work, scratch_size)
         return par, z, dz_norm, bool(np.isnan(r[below]).all())
 
     @staticmethod
@@ -99,10 +99,10 @@ class TestLmpar:
         diag = problem[2]
         delta = fraction * self.solve(problem, 1e300, 0.0, 0)[2]
         expected, expected_z, expected_norm, _ = self.solve(problem, delta, guess, 0)
-        par, z, dz_norm, blocked = self.solve(problem, delta, guess, parts.dense_size(n))
+        par, z, dz_norm, by_blocks = self.solve(problem, delta, guess, parts.lmpar_size(n))
 
         assert (par == 0.0) == (fraction > 1.0)
-        assert blocked == (n >= 48 or par == 0.0)
+        assert by_blocks == (n >= 48 or par == 0.0)
         rtol = 0.0  # where par is, no damped problem was solved
         if par > 0.0:
             root = np.sqrt(expected)
@@ -110,12 +110,12 @@ class TestLmpar:
         assert (par, dz_norm) == pytest.approx((expected, expected_norm), rel=rtol, abs=0.0)
         assert slow.enorm(diag * (z - expected_z)) <= rtol * delta
 
-    @pytest.mark.parametrize("ndense", [0, 100, "one less"])
-    def test_too_little_work_space(self, ndense):
+    @pytest.mark.parametrize("scratch_size", [0, 100, "one less"])
+    def test_too_little_work_space(self, scratch_size):
         """Protects memory: without room for blocks it goes by rotations."""
         n = 50
         problem, _ = self.problem(n, "plain")
         delta = 0.1 * self.solve(problem, 1e300, 0.0, 0)[2]
-        ndense = parts.dense_size(n) - 1 if ndense == "one less" else ndense
-        assert not self.solve(problem, delta, 0.0, ndense)[3]
-        assert self.solve(problem, delta, 0.0, parts.dense_size(n))[3]
+        scratch_size = parts.lmpar_size(n) - 1 if scratch_size == "one less" else scratch_size
+        assert not self.solve(problem, delta, 0.0, scratch_size)[3]
+        assert self.solve(problem, delta, 0.0, parts.lmpar_size(n))[3]

@@ -74,7 +74,7 @@ static void reduce(int64_t m, int64_t n)
     check(lm_factor_reduce(m, n, j, 1, m, f, one, 1), "one thread reduces", m, n);
     check(lm_factor_reduce(m, n, j, 1, m, f, two, 2), "two threads reduce", m, n);
     check(memcmp(one, two, state * sizeof(double)) == 0, "two threads give the same bits", m, n);
-    pyminpack_rows_finish(n, one, r, qtf, acnorm);
+    lm_rows_finish(n, one, r, qtf, acnorm);
     check(is_factor(m, n, j, f, r, qtf), "R'R = J'J, R'qtf = J'f", m, n);
     j[m * n - 1] = INFINITY;
     check(!lm_factor_reduce(m, n, j, 1, m, f, two, 2), "the last row is looked at", m, n);

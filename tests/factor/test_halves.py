@@ -21,18 +21,18 @@ def reduced(j, f, threads):
     m, n = j.shape
     memory = poison(parts.reduction_size(m, n))
     finite = parts.reduce_rows(n, j.ravel(), n, 1, f, memory, threads)
-    return memory[: parts.state_size(n)], finite
+    return memory[: parts.running_size(n)], finite
 
 
 @AT_SWITCHES
 def test_where_it_begins(m, n):
     """Protects small Jacobians from threads, and memory: only halves need another factor."""
-    one = parts.state_size(n) + parts.block_size(n)
+    one = parts.running_size(n) + parts.rows_size(n)
     assert parts.factor_in_halves(m, n)
     assert not parts.factor_in_halves(m - 1, n)
     assert parts.reduction_size(m, n) == 2 * one
     assert parts.reduction_size(m - 1, n) == one
-    assert parts.reduction_threads(m - 1, n) == 1
+    assert parts.factor_threads(m - 1, n) == 1
 
 
 @AT_SWITCHES
@@ -40,9 +40,9 @@ def test_where_it_begins(m, n):
 def test_threads_do_not_change_a_bit(kind, m, n):
     """Protects results from the load of the machine, which decides on the second thread."""
     j, f = jacobian(kind, m, n), residuals(m)
-    state, finite = reduced(j, f, threads=1)
+    running, finite = reduced(j, f, threads=1)
     assert finite == 1
-    np.testing.assert_array_equal(reduced(j, f, threads=2)[0], state)
+    np.testing.assert_array_equal(reduced(j, f, threads=2)[0], running)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -72,7 +72,7 @@ def test_not_finite(row, bad, threads):
 def test_one_thread_where_the_environment_says_so(name, monkeypatch):
     """Protects whoever runs a fit on each processor."""
     monkeypatch.setenv(name, "1")
-    assert parts.reduction_threads(100_000, 50) == 1
+    assert parts.factor_threads(100_000, 50) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
@@ -81,7 +81,7 @@ def test_one_thread_on_one_processor():
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, [min(processors)])
     try:
-        assert parts.reduction_threads(100_000, 50) == 1
+        assert parts.factor_threads(100_000, 50) == 1
     finally:
         os.sched_setaffinity(0, processors)
 

@@ -31,7 +31,7 @@ __all__ = [
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-BLOCK_ROWS = parts.block_size(7) // 8  # rows that are reduced at a time
+BLOCK_ROWS = parts.rows_size(7) // 8  # rows that are reduced at a time
 
 # Rows and columns: around every switch, whole and broken panels of 8 and 32 columns.
 SIZES = [
@@ -82,37 +82,37 @@ def in_place(j: Matrix, f: Vector) -> Factors:
     return Factors(np.triu(r[:n]), ipvt, qtf[:n], acnorm)
 
 
-def running_factor(j: Matrix, f: Vector, state: Vector | None = None) -> Vector:
+def running_factor(j: Matrix, f: Vector, running: Vector | None = None) -> Vector:
     """Rows of J added to a running factor, by default an empty one, from wherever they lie."""
     n = j.shape[1]
-    if state is None:
-        state = np.zeros(parts.state_size(n))
+    if running is None:
+        running = np.zeros(parts.running_size(n))
     down, across = (stride // j.itemsize for stride in j.strides)
     reach = (j.shape[0] - 1) * down + (n - 1) * across + 1
     numbers = np.lib.stride_tricks.as_strided(j, (reach,), (j.itemsize,))
-    work = poison(parts.block_size(n))
-    finite = parts.rows_add(n, numbers, down, across, f, state, work)
+    work = poison(parts.rows_size(n))
+    finite = parts.rows_add(n, numbers, down, across, f, running, work)
     assert finite == np.isfinite(j).all()
-    return state
+    return running
 
 
-def finished(state: Vector, n: int) -> tuple[Matrix, Vector, Vector]:
+def finished(running: Vector, n: int) -> tuple[Matrix, Vector, Vector]:
     """R, Qᵀ f and the column norms of a running factor, not pivoted yet."""
     r, qtf, acnorm = poison(n, n), poison(n), poison(n)
-    parts.rows_finish(state, r, qtf, acnorm)
+    parts.rows_finish(running, r, qtf, acnorm)
     return r, qtf, acnorm
 
 
-def pivoted_in_place(state: Vector, n: int) -> Factors:
+def pivoted_in_place(running: Vector, n: int) -> Factors:
     """The end of the reduction by rows where n is small: `qrfac` on R."""
-    r, qtf, acnorm = finished(state, n)
+    r, qtf, acnorm = finished(running, n)
     factors = in_place(r, qtf)
     return Factors(factors.r, factors.ipvt, factors.qtf, acnorm)
 
 
-def pivoted_by_blocks(state: Vector, n: int) -> Factors:
+def pivoted_by_blocks(running: Vector, n: int) -> Factors:
     """The end of the reduction by rows where n is large."""
-    r, qtf, acnorm = finished(state, n)
+    r, qtf, acnorm = finished(running, n)
     ipvt = np.full(n, -1, dtype=np.int32)
     parts.pivot(r, qtf, ipvt, poison(parts.pivot_size(n)))
     return Factors(r, ipvt, qtf, acnorm)

@@ -54,29 +54,25 @@ def routine(name: str, *arguments: Any, returns: Any = None) -> Any:
     return CFUNCTYPE(returns, *arguments)(ADDRESSES[name])
 
 
-_qrfac = routine(
-    "pyminpack_qrfac", SIZE, SIZE, WRITTEN, SIZE, WRITTEN, Pivots, WRITTEN, WRITTEN, WRITTEN
-)
-_qrsolv = routine(
-    "pyminpack_qrsolv", SIZE, WRITTEN, SIZE, Pivots, Read, Read, WRITTEN, WRITTEN, WRITTEN
-)
+_qrfac = routine("lm_qrfac", SIZE, SIZE, WRITTEN, SIZE, WRITTEN, Pivots, WRITTEN, WRITTEN, WRITTEN)
+_qrsolv = routine("lm_qrsolv", SIZE, WRITTEN, SIZE, Pivots, Read, Read, WRITTEN, WRITTEN, WRITTEN)
 _lmpar = routine(
-    "pyminpack_lmpar", SIZE, WRITTEN, SIZE, Pivots, Read, Read, NUMBER, NUMBER, WRITTEN, NUMBER,
+    "lm_lmpar", SIZE, WRITTEN, SIZE, Pivots, Read, Read, NUMBER, NUMBER, WRITTEN, NUMBER,
     WRITTEN, WRITTEN, WRITTEN, SIZE, WRITTEN,
 )  # fmt: skip
 _propose = routine(
-    "pyminpack_propose", SIZE, WRITTEN, SIZE, Pivots, Read, Read, NUMBER, NUMBER, NUMBER, WRITTEN,
+    "lm_propose", SIZE, WRITTEN, SIZE, Pivots, Read, Read, NUMBER, NUMBER, NUMBER, WRITTEN,
     NUMBER, NUMBER, NUMBER, WRITTEN, WRITTEN, WRITTEN, SIZE, WRITTEN,
 )  # fmt: skip
-_judge = routine("pyminpack_judge", *[NUMBER] * 9, FLAG)
+_judge = routine("lm_judge", *[NUMBER] * 9, FLAG)
 _damped = routine(
-    "pyminpack_damped", c_int64, Read, Pivots, c_double, Read, Read, WRITTEN, WRITTEN, WRITTEN
+    "lm_damped", c_int64, Read, Pivots, c_double, Read, Read, WRITTEN, WRITTEN, WRITTEN
 )
 _rows_add = routine(
-    "pyminpack_rows_add", c_int64, c_int64, Read, c_int64, c_int64, Read, WRITTEN, WRITTEN, SIZE
+    "lm_rows_add", c_int64, c_int64, Read, c_int64, c_int64, Read, WRITTEN, WRITTEN, SIZE
 )
-_rows_finish = routine("pyminpack_rows_finish", c_int64, Read, WRITTEN, WRITTEN, WRITTEN)
-_pivot = routine("pyminpack_pivot", c_int64, WRITTEN, WRITTEN, Pivots, WRITTEN)
+_rows_finish = routine("lm_rows_finish", c_int64, Read, WRITTEN, WRITTEN, WRITTEN)
+_pivot = routine("lm_pivot", c_int64, WRITTEN, WRITTEN, Pivots, WRITTEN)
 _in_place = routine(
     "lm_factor_in_place", POINTER(Factors), c_int64, c_int64, WRITTEN, Read, *[WRITTEN] * 3
 )
@@ -85,16 +81,16 @@ _reduce = routine(
     returns=c_int,
 )  # fmt: skip
 
-dense_size = routine("pyminpack_dense_size", c_int64, returns=c_int64)
-damped_size = routine("pyminpack_damped_size", c_int64, returns=c_int64)
-leading = routine("pyminpack_leading", c_int64, returns=c_int64)
-state_size = routine("pyminpack_state_size", c_int64, returns=c_int64)
-block_size = routine("pyminpack_block_size", c_int64, returns=c_int64)
-pivot_size = routine("pyminpack_pivot_size", c_int64, returns=c_int64)
-rows_merge = routine("pyminpack_rows_merge", c_int64, WRITTEN, WRITTEN)
+lmpar_size = routine("lm_lmpar_size", c_int64, returns=c_int64)
+damped_size = routine("lm_damped_size", c_int64, returns=c_int64)
+leading = routine("lm_leading", c_int64, returns=c_int64)
+running_size = routine("lm_running_size", c_int64, returns=c_int64)
+rows_size = routine("lm_rows_size", c_int64, returns=c_int64)
+pivot_size = routine("lm_pivot_size", c_int64, returns=c_int64)
+rows_merge = routine("lm_rows_merge", c_int64, WRITTEN, WRITTEN)
 factor_by_rows = routine("lm_factor_by_rows", c_int64, c_int64, returns=c_int)
 factor_in_halves = routine("lm_factor_in_halves", c_int64, c_int64, returns=c_int)
-reduction_threads = routine("lm_factor_threads", c_int64, c_int64, returns=c_int)
+factor_threads = routine("lm_factor_threads", c_int64, c_int64, returns=c_int)
 reduction_size = routine("lm_reduction_size", c_int64, c_int64, returns=c_int64)
 
 
@@ -107,12 +103,12 @@ def qrsolv(r, ipvt, d, qtb, z, sdiag, rhs):
     _qrsolv(c_int64(len(ipvt)), r, c_int64(len(r)), ipvt, d, qtb, z, sdiag, rhs)
 
 
-def lmpar(r, ipvt, diag, qtb, delta, par, z, sdiag, work1, work2, ndense=0):
+def lmpar(r, ipvt, diag, qtb, delta, par, z, sdiag, work1, work2, scratch_size=0):
     """par, and the norm of D z."""
     par, dz_norm = c_double(par), c_double()
     _lmpar(
         c_int64(len(ipvt)), r, c_int64(len(r)), ipvt, diag, qtb, c_double(delta), par, z, dz_norm,
-        sdiag, work1, work2, c_int64(ndense), np.empty(ndense),
+        sdiag, work1, work2, c_int64(scratch_size), np.empty(scratch_size),
     )  # fmt: skip
     return par.value, dz_norm.value
 
@@ -139,15 +135,15 @@ def damped(r, ipvt, par, diag, qtf, s, qtb, work):
     _damped(len(ipvt), r, ipvt, par, diag, qtf, s, qtb, work)
 
 
-def rows_add(n, a, row_stride, column_stride, f, state, work):
+def rows_add(n, a, row_stride, column_stride, f, running, work):
     """Whether the rows are finite."""
     finite = c_int64()
-    _rows_add(len(f), n, a, row_stride, column_stride, f, state, work, finite)
+    _rows_add(len(f), n, a, row_stride, column_stride, f, running, work, finite)
     return finite.value
 
 
-def rows_finish(state, r, qtf, acnorm):
-    _rows_finish(len(qtf), state, r, qtf, acnorm)
+def rows_finish(running, r, qtf, acnorm):
+    _rows_finish(len(qtf), running, r, qtf, acnorm)
 
 
 def pivot(r, qtf, ipvt, work):

@@ -52,7 +52,7 @@ residual(void *self, lm_fit *const *fits, int64_t count)
         check(fits[i]->state.request == REQUEST_RESIDUAL, "a residual for whom it is due");
         decay(d, fits[i]->x_trial, d->f_trial);
         fits[i]->state.nfev += 1;
-        fits[i]->state.fnorm_trial = pyminpack_enorm(&m, d->f_trial);
+        fits[i]->state.fnorm_trial = lm_enorm(&m, d->f_trial);
         if (d->gives_up_at > 0 && fits[i]->state.nfev >= d->gives_up_at) {
             lm_end(fits[i], -3);
         }

@@ -17,7 +17,7 @@ main(void)
     check(size == sizeof s, "the size of the state");
     const double found[] = {
         s.ftol, s.xtol, s.gtol, s.factor, (double)s.maxfev, s.mode, s.request, s.fnorm_trial,
-        (double)s.nfev, (double)s.njev, s.info, s.accepted, s.blocked, s.at_start, s.squeezed,
+        (double)s.nfev, (double)s.njev, s.info, s.accepted, s.nonfinite_trial, s.at_start, s.squeezed,
         s.walls, s.phase, s.attempt, (double)s.iteration, s.fnorm, s.xnorm, s.pnorm, s.gnorm,
         s.delta, s.par, s.prered, s.dirder, s.longest, s.size, s.best_fnorm, (double)s.attempt_maxfev,
         s.best_info,

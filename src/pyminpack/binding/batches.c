@@ -215,7 +215,7 @@ batch_residual(void *self, lm_fit *const *fits, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
         compare(b, s, model + i * m, s->f_trial);
-        s->fit.state.fnorm_trial = pyminpack_enorm(&s->m, s->f_trial);
+        s->fit.state.fnorm_trial = lm_enorm(&s->m, s->f_trial);
         s->fit.state.nfev += 1;
     }
     Py_DECREF(value);

@@ -42,7 +42,7 @@ set_bounds(call *c, PyObject *bounds)
     c->bounds = (PyArrayObject *)Py_NewRef(bounds);
     fit->lower = PyArray_DATA(c->bounds);
     fit->upper = fit->lower + fit->n;
-    pyminpack_first_point(fit->n, fit->x, fit->lower, fit->upper);
+    lm_first_point(fit->n, fit->x, fit->lower, fit->upper);
     return 0;
 }
 

@@ -18,8 +18,8 @@ covariance(const lm_fit *fit, gil *lock)
     }
     int full_rank, *pivots = (int *)(work + (2 * n + 4) * n);
     gil_let_go(lock, 1.0 * n * n * n);
-    pyminpack_covariance(n, factors->r, factors->ldr, factors->ipvt, PyArray_DATA(cov_x), &full_rank, work,
-                         pivots, fit->x, fit->lower, fit->upper);
+    lm_covariance(n, factors->r, factors->ldr, factors->ipvt, PyArray_DATA(cov_x), &full_rank, work,
+                  pivots, fit->x, fit->lower, fit->upper);
     gil_take(lock);
     PyMem_RawFree(work);
     if (!full_rank) {

@@ -71,7 +71,7 @@ residual(void *self, lm_fit *const *Py_UNUSED(fits), int64_t Py_UNUSED(count))
     if (f->whole.fit.state.iteration > 0 && evaluate(f, f->whole.fit.x_trial, f->whole.f_trial) < 0) {
         return -1;
     }
-    f->whole.fit.state.fnorm_trial = pyminpack_enorm(&m, f->whole.f_trial);
+    f->whole.fit.state.fnorm_trial = lm_enorm(&m, f->whole.f_trial);
     gil_let_go(&f->lock, f->step_operations);
     return 0;
 }

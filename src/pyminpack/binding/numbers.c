@@ -12,7 +12,7 @@ static const size_t doubles[] = {
 };
 static const size_t longs[] = {AT(maxfev), AT(nfev), AT(njev), AT(iteration), AT(attempt_maxfev)};
 static const size_t ints[] = {
-    AT(mode),     AT(request), AT(info),  AT(accepted), AT(blocked), AT(at_start),
+    AT(mode),     AT(request), AT(info),  AT(accepted), AT(nonfinite_trial), AT(at_start),
     AT(squeezed), AT(walls),   AT(phase), AT(attempt),  AT(best_info),
 };
 

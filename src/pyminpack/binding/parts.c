@@ -4,14 +4,13 @@
 
 /* The routines that the solver is made of. Only their addresses are taken: their arguments are told in Fortran,
  * in minpack.h and beside it, and by those who call. */
-#define FOR_EACH_PART(PART)                                                                        \
-    PART(pyminpack_qrfac) PART(pyminpack_qrsolv) PART(pyminpack_lmpar) PART(pyminpack_propose)     \
-    PART(pyminpack_judge) PART(pyminpack_dense_size) PART(pyminpack_damped_size)                   \
-    PART(pyminpack_leading) PART(pyminpack_damped) PART(pyminpack_state_size)                      \
-    PART(pyminpack_block_size) PART(pyminpack_pivot_size) PART(pyminpack_rows_add)                 \
-    PART(pyminpack_rows_merge) PART(pyminpack_rows_finish) PART(pyminpack_pivot)                   \
-    PART(lm_factor_in_place) PART(lm_factor_by_rows) PART(lm_factor_in_halves)                     \
-    PART(lm_factor_threads) PART(lm_reduction_size) PART(lm_factor_reduce)
+#define FOR_EACH_PART(PART)                                                                       \
+    PART(lm_qrfac) PART(lm_qrsolv) PART(lm_lmpar) PART(lm_propose) PART(lm_judge)                 \
+    PART(lm_lmpar_size) PART(lm_damped_size) PART(lm_leading) PART(lm_damped)                     \
+    PART(lm_running_size) PART(lm_rows_size) PART(lm_pivot_size) PART(lm_rows_add)                \
+    PART(lm_rows_merge) PART(lm_rows_finish) PART(lm_pivot) PART(lm_factor_in_place)              \
+    PART(lm_factor_by_rows) PART(lm_factor_in_halves) PART(lm_factor_threads)                     \
+    PART(lm_reduction_size) PART(lm_factor_reduce)
 
 #define DECLARE(name) void name(void);
 FOR_EACH_PART(DECLARE)

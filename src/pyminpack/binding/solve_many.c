@@ -238,8 +238,8 @@ record_covariance(stream *s, const many_fit *fit)
     double *c = r->pcov == NULL ? s->covariance : r->pcov + fit->number * n * n;
     int full_rank = 0;
     if (r->absolute ? freedom >= 0 : freedom > 0) {
-        pyminpack_covariance(n, f->factors.r, f->factors.ldr, f->factors.ipvt, c, &full_rank, s->covariance_work,
-                             s->pivots, f->x, f->lower, f->upper);
+        lm_covariance(n, f->factors.r, f->factors.ldr, f->factors.ipvt, c, &full_rank, s->covariance_work,
+                      s->pivots, f->x, f->lower, f->upper);
     }
     const double deviation = r->absolute ? 1.0 : f->state.fnorm / sqrt((double)freedom);
     if (full_rank) {
@@ -302,7 +302,7 @@ allocate_slots(stream *s)
     many *b = &s->b;
     const int64_t m = b->m, n = b->n;
     if (lm_factor_by_rows(m, n)) {
-        const int64_t factor = lm_factor_size(m, n), step = pyminpack_dense_size(n);
+        const int64_t factor = lm_factor_size(m, n), step = lm_lmpar_size(n);
         b->work.scratch_size = factor > step ? factor : step;
     }
     s->fits = PyMem_RawCalloc(b->slots, sizeof *s->fits);

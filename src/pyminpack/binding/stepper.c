@@ -87,7 +87,7 @@ set_up(stepper *s, PyArrayObject *taken[3])
 {
     double *bounds = NULL;
     s->fit.n = s->fit.factors.ldr = PyArray_SIZE(taken[0]);
-    s->work.scratch_size = pyminpack_dense_size(s->fit.n);
+    s->work.scratch_size = lm_lmpar_size(s->fit.n);
     if (taken[2] != NULL) {
         s->fit.lower = PyArray_DATA(taken[2]); /* until they are copied */
     }

@@ -1,4 +1,4 @@
-module minpack_reduce
+module minpack_stacked
    !! Reduction of [R; B] to triangular form, R upper triangular and B a block of rows, by blocked
    !! Householder reflectors. Reflector k is I - tau [e_k; v] [e_k; v]^T: of R it touches row k
    !! alone, so R stays triangular and a panel of eight reflectors needs only the eight rows of R
@@ -17,7 +17,7 @@ module minpack_reduce
                                     advance_4
    implicit none (type, external)
    private
-   public :: reduce
+   public :: stacked_qr
 
    integer(ik), parameter :: panel = 8
       !! reflectors in a panel; the kernels are written for it
@@ -27,7 +27,7 @@ module minpack_reduce
 
 contains
 
-   pure subroutine reduce(rows, reflectors, columns, ldr, r, ldb, b, staircase, filled)
+   pure subroutine stacked_qr(rows, reflectors, columns, ldr, r, ldb, b, staircase, filled)
       !! Overwrite R by the R of [R; B] and the further columns of R by Q^T times them.
       integer(ik), intent(in) :: rows         !! rows of B
       integer(ik), intent(in) :: reflectors   !! columns to reduce: the order of R
@@ -56,12 +56,12 @@ contains
          end if
          active = rows - first + 1
          if (staircase) active = min(rows, k + panel - 1)
-         call reduce_panel(active, width, columns - k + 1, ldr, r(k, k), ldb, b(first, k), tt, s)
+         call factor_panel(active, width, columns - k + 1, ldr, r(k, k), ldb, b(first, k), tt, s)
          do j = k + panel, columns, 4
             call apply_panel(active, ldb, b(first, k), tt, s, ldr, r(k, j), ldb, b(first, j))
          end do
       end do
-   end subroutine reduce
+   end subroutine stacked_qr
 
    pure subroutine take_rows(rows, columns, ldr, r, ldb, b)
       !! Make up to eight rows of B rows of R that were empty: triangularise them by themselves.
@@ -99,7 +99,7 @@ contains
       end do
    end subroutine take_rows
 
-   pure subroutine reduce_panel(rows, width, columns, ldr, r, ldb, b, tt, s)
+   pure subroutine factor_panel(rows, width, columns, ldr, r, ldb, b, tt, s)
       !! Reduce a panel as two of four columns.
       integer(ik), intent(in) :: rows, width  !! rows of B, columns to reduce: up to eight
       integer(ik), intent(in) :: columns      !! columns from the panel's first to the last of all
@@ -113,7 +113,7 @@ contains
 
       tt = 0
       s = 0
-      call reduce_four(rows, min(width, 4_ik), ldr, r, ldb, b, tt, s)
+      call factor_four(rows, min(width, 4_ik), ldr, r, ldb, b, tt, s)
       if (columns <= 4) return
       call inner_4x4(rows, ldb, b, ldb, b(1, 5), w)
       do j = 1, 4
@@ -123,7 +123,7 @@ contains
       end do
       call subtract_4x4(rows, ldb, b, ldb, b(1, 5), w)
       if (width <= 4) return
-      call reduce_four(rows, width - 4, ldr, r(5, 5), ldb, b(1, 5), tt(5, 5), s(5))
+      call factor_four(rows, width - 4, ldr, r(5, 5), ldb, b(1, 5), tt(5, 5), s(5))
       if (columns <= panel) return
       ! The block of T^T that couples the halves: -T2^T (V2^T V1) T1^T.
       call inner_4x4(rows, ldb, b(1, 5), ldb, b, w)
@@ -131,9 +131,9 @@ contains
          w(1:4, j) = s(5:8)*w(1:4, j)*s(j)
       end do
       tt(5:8, 1:4) = -matmul(tt(5:8, 5:8), matmul(w(1:4, 1:4), tt(1:4, 1:4)))
-   end subroutine reduce_panel
+   end subroutine factor_panel
 
-   pure subroutine reduce_four(rows, width, ldr, r, ldb, b, tt, s)
+   pure subroutine factor_four(rows, width, ldr, r, ldb, b, tt, s)
       !! Reduce up to four columns one by one, each time updating the others of the four.
       integer(ik), intent(in) :: rows, width  !! rows of B, columns to reduce: up to four
       integer(ik), intent(in) :: ldr, ldb     !! leading dimensions
@@ -169,7 +169,7 @@ contains
          end if
          if (k < width) call advance_4(rows, ldb, b, k, z, g)
       end do
-   end subroutine reduce_four
+   end subroutine factor_four
 
    pure subroutine apply_panel(rows, ldv, v, tt, s, ldr, r, ldc, c)
       !! Apply Q^T of a panel to four columns: W = T^T (R + V^T C); R = R - W; C = C - V W.
@@ -197,4 +197,4 @@ contains
       call subtract_8x2(rows, ldv, v, ldc, c(1, 3), panel, tw(1, 3))
    end subroutine apply_panel
 
-end module minpack_reduce
+end module minpack_stacked
