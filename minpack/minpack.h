@@ -44,5 +44,8 @@ double lm_step_within(double h, double x_j, double lower, double upper, double s
 void lm_covariance(int64_t n, const double *r, int64_t ldr, const int *ipvt, double *c,
                    int *full_rank, double *work, int *pivots, const double *x,
                    const double *lower, const double *upper);
+int lm_doubt(int64_t m, int64_t n, const double *r, int64_t ldr, const int *ipvt, const double *x,
+             const double *qtf, const double *covariance, double fnorm, double data_norm,
+             double step, double error);
 
 #endif

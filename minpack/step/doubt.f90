@@ -32,26 +32,27 @@ module minpack_doubt
 
 contains
 
-   pure subroutine doubt(m, n, r, ldr, ipvt, x, qtf, covariance, fnorm, data_norm, step, error, &
-                         reason) bind(c, name="lm_doubt")
-      !! `reason` is 1 where the rounding errors of a column may show in the standard errors, 2
+   pure function doubt(m, n, r, ldr, ipvt, x, qtf, covariance, fnorm, data_norm, step, error) &
+      result(reason) bind(c, name="lm_doubt")
+      !! 1 where the rounding errors of a column may show in the standard errors, 2
       !! where a step may have led over the feature that its variable describes, 3 where x is not at
       !! the minimum of the linear model, and else 0. A variable that is held has no such errors.
-      integer(c_int64_t), intent(in) :: m
-      integer(c_int64_t), intent(in) :: n
-      integer(c_int64_t), intent(in) :: ldr
+      integer(c_int64_t), intent(in), value :: m
+      integer(c_int64_t), intent(in), value :: n
+      integer(c_int64_t), intent(in), value :: ldr
       real(c_double), intent(in) :: r(ldr, n)  !! upper triangle: R of J P = Q R
       integer(c_int), intent(in) :: ipvt(n)
       real(c_double), intent(in) :: x(n)
       real(c_double), intent(in) :: qtf(n)
       real(c_double), intent(in) :: covariance(n, n)
          !! inverse of JᵀJ; NaN or 0 on the diagonal for a variable that is held
-      real(c_double), intent(in) :: fnorm
-      real(c_double), intent(in) :: data_norm
+      real(c_double), intent(in), value :: fnorm
+      real(c_double), intent(in), value :: data_norm
          !! norm of the numbers that the residuals are differences of
-      real(c_double), intent(in) :: step  !! of the differences, relative to x; 0: there were none
-      real(c_double), intent(in) :: error  !! relative, of the function
-      integer(c_int), intent(out) :: reason
+      real(c_double), intent(in), value :: step
+         !! of the differences, relative to x; 0: there were none
+      real(c_double), intent(in), value :: error  !! relative, of the function
+      integer(c_int) :: reason
       real(wp) :: norm, sigma, size, column_error, way
       integer(ik) :: k, j
       logical :: all_free
@@ -86,6 +87,6 @@ contains
       if (reason == nothing .and. all_free) then
          if (enorm(n, qtf) > far*max(fnorm, exact_data*data_norm)) reason = unfinished
       end if
-   end subroutine doubt
+   end function doubt
 
 end module minpack_doubt

@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import EPS
-from ._minpack import enorm
+from ._minpack import enorm, scaled
 
 __all__ = ["beyond_range", "covariance", "norm", "pseudoinverse"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Factors between which products of two neither over- nor underflow.
-SMALL, LARGE = 1e-150, 1e150
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -64,10 +62,9 @@ def covariance(
     deviation = 1.0
     if not absolute_sigma:
         deviation = (norm(fvec) if fnorm is None else fnorm) / math.sqrt(fvec.size - free)
-    variances = cov_x.diagonal().tolist()
-    if SMALL < min(variances) and max(variances) < LARGE:
-        if deviation == 0 or SMALL < deviation * deviation < LARGE:
-            return cov_x * (deviation * deviation), None
+    pcov = scaled(cov_x, deviation)
+    if pcov is not None:
+        return pcov, None
     errors, correlation = _standard_errors(popt, infodict, limits, deviation)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         pcov = np.multiply.outer(errors, errors) * correlation

@@ -312,9 +312,7 @@ def curve_fit(
         texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
     elif m < free:
         texts.append(no_degrees_of_freedom(m, free, absolute_sigma))
-    elif (
-        cov_x is None or accuracy is not None or (popt[0] == p0[0] and popt.tolist() == p0.tolist())
-    ):
+    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
         from ._diagnosis import Fit, causes
 
         names = _parameters.positional(f)[1 : n + 1]
@@ -400,7 +398,7 @@ def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> 
     Those of the residuals themselves where the data are zeros, and the model compares.
     """
     data = weighted(ydata, weights, correlated)
-    return enorm(data if data.ndim == 1 else data.ravel()) or enorm(fvec) or 1.0
+    return enorm(data) or enorm(fvec) or 1.0
 
 
 def _model(

@@ -62,7 +62,7 @@ def reason_to_doubt(
         return NOISE if outcome.converged else NO_DOUBT
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
-        fvec.size, fjac.T, ipvt, x, infodict["qtf"], cov_x, fnorm, scale,
+        fvec.size, fjac, ipvt, x, infodict["qtf"], cov_x, fnorm, scale,
         step if method in ("2-point", "3-point") else 0.0, error,
     )  # fmt: skip
 
@@ -70,4 +70,4 @@ def reason_to_doubt(
 def covariance_of(fjac: FloatArray, ipvt: npt.NDArray[np.int32]) -> FloatArray | None:
     """Return the covariance by R, unscaled, as `leastsq` does of a fit that has converged."""
     cov_x, full_rank = covar(fjac.T, ipvt)
-    return cov_x if full_rank else None
+    return cov_x.T if full_rank else None  # symmetric, and so in the order that C has

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import _array, _describe
+from ._arguments import FLOAT64, _array, _describe
 from ._minpack import enorm
 from ._missing import apply_policy, as_numbers, columns, first_bad, is_array, is_column
 
@@ -40,9 +40,12 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
 
     Removes what `options` hold of it where they are not.
     """
+    plain = type(ydata) is np.ndarray and type(xdata) is np.ndarray
+    if plain and not options:
+        return False
     if options.get("chunk") is not None:
         return True
-    if type(ydata) is not np.ndarray or type(xdata) is not np.ndarray:
+    if not plain:
         mapped = isinstance(ydata, np.memmap) or isinstance(xdata, np.memmap)
         if mapped and _can_be_cut(xdata, np.shape(ydata)):
             return True
@@ -89,7 +92,7 @@ def prepare(
     y = as_data("ydata", ydata)
     if y.size == 0:
         raise ValueError("ydata must not be empty.")
-    if isinstance(xdata, list | tuple) or is_array(xdata) or is_column(xdata):
+    if is_array(xdata) or isinstance(xdata, list | tuple) or is_column(xdata):
         xdata = as_data("xdata", xdata)
     if nan_policy is None if check_finite is None else check_finite:
         require_finite(xdata, y)
@@ -125,7 +128,7 @@ def require_some(left: int) -> None:
 
 def as_data(name: str, value: Any) -> FloatArray:
     """Convert to float64 without loss of meaning."""
-    if type(value) is np.ndarray and value.dtype == np.float64:
+    if type(value) is np.ndarray and value.dtype == FLOAT64:
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(
@@ -153,8 +156,7 @@ def nonfinite(name: str, data: Any) -> str:
 
 def all_finite(data: FloatArray) -> bool:
     """Whether all entries are finite: in one pass, a tenth of numpy's time on few of them."""
-    flat = data if data.ndim == 1 else data.ravel()
-    return math.isfinite(enorm(flat)) or bool(np.isfinite(data).all())
+    return math.isfinite(enorm(data)) or bool(np.isfinite(data).all())
 
 
 def snapshot(xdata: Any) -> bytes | None:

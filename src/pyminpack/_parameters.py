@@ -19,6 +19,7 @@ __all__ = ["as_limits", "call", "limits", "names", "positional", "start", "wrong
 FloatArray = npt.NDArray[np.float64]
 Limits = tuple[FloatArray, FloatArray]
 
+IN_ORDER = (np.ndarray, list, tuple)
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -132,7 +133,7 @@ def _number(f: Callable[..., Any], bounds: Any) -> int:
 
 def _is_named(values: Any) -> bool:
     """Whether `values` has them by name: a dict, a pandas Series with names as its index."""
-    if isinstance(values, np.ndarray | list | tuple):
+    if isinstance(values, IN_ORDER):
         return False
     keys = getattr(values, "keys", None)
     return callable(keys) and all(isinstance(key, str) for key in keys())

@@ -19,8 +19,8 @@ def doubt(r=((1.0, 0.3), (0.0, 0.8)), *, x=(1.0, 2.0), qtf=(0.0, 0.0), fnorm=0.1
         r_inverse = np.linalg.inv(r)
         covariance = r_inverse @ r_inverse.T
     return _minpack.doubt(
-        M, np.asfortranarray(np.vstack([r, np.full((M - 2, 2), np.nan)])), [1, 2], x, qtf,
-        covariance, fnorm, data, step, error,
+        M, np.hstack([r.T, np.full((2, M - 2), np.nan)]), np.array([1, 2], dtype=np.int32),
+        np.array(x), np.array(qtf), covariance, fnorm, data, step, error,
     )  # fmt: skip
 
 
