@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Accuracy", "assess", "column_norms", "quiet"]
 
 FloatArray = npt.NDArray[np.float64]
-Limits = tuple[FloatArray, FloatArray] | None
+Limits = FloatArray | None
 
 #: Relative error of a column that is not made of differences.
 EXACT = 8 * EPS

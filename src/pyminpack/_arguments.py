@@ -1,7 +1,4 @@
-"""Checks and conversions of what the user hands in, and the texts of what is wrong with it.
-
-The extension calls these by name where an argument or a result is not a plain float64 array.
-"""
+"""Checks and conversions of what the user hands in, and the texts of what is wrong with it."""
 
 from __future__ import annotations
 
@@ -20,17 +17,13 @@ __all__ = [
     "EPS",
     "as_batch",
     "as_batch_jacobian",
-    "as_bounds",
     "as_diag",
     "as_integer",
     "as_jacobian",
-    "as_pair",
     "as_real",
     "as_residuals",
-    "as_start",
     "improper",
     "layout_advice",
-    "pairs_advice",
     "require_callable",
     "residual_eps",
     "thread_count",
@@ -109,15 +102,6 @@ def _as_floats(value: Any, what: str) -> FloatArray:
     return np.asarray(array, dtype=np.float64)
 
 
-def as_start(x0: Any) -> FloatArray:
-    """Return a flat float64 copy of `x0`, of finite numbers."""
-    x = _as_floats(x0, "x0 is").flatten()
-    bad = np.flatnonzero(~np.isfinite(x))
-    if bad.size:
-        raise ValueError(f"x0[{bad[0]}] is {x[bad[0]]}; want finite numbers to start from.")
-    return x
-
-
 def as_residuals(value: Any, m: int) -> FloatArray:
     """Take what `func` returned as a flat float64 vector of `m` numbers; m < 0: any number."""
     residuals = np.ascontiguousarray(_as_floats(value, "func returned")).ravel()
@@ -169,87 +153,6 @@ def as_diag(diag: Any, n: int) -> FloatArray:
     if bad.size:
         raise ValueError(f"diag[{bad[0]}] is {scale[bad[0]]}; want positive finite numbers.")
     return scale
-
-
-def as_pair(bounds: Any) -> tuple[Any, Any]:
-    """Return the lower and the upper part of `bounds`: a pair, or what has `lb` and `ub`.
-
-    None, for a part or in it, is infinite.
-    """
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        lower, upper = bounds.lb, bounds.ub
-    else:
-        try:
-            lower, upper = bounds
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"bounds is {_describe(bounds)}; want a pair (lower, upper).{pairs_advice(bounds)}"
-            ) from None
-    return _without_none(lower, -np.inf), _without_none(upper, np.inf)
-
-
-def pairs_advice(bounds: Any, start: FloatArray | None = None) -> str:
-    """Say what to do with bounds that look like minimize's, ``[(low, high), ...]``; else nothing.
-
-    Two such pairs are a pair of vectors as well, and taken for that. The advice is for where that
-    has failed, and the other reading would not.
-    """
-    if not isinstance(bounds, list | tuple | np.ndarray) or len(bounds) == 0:
-        return ""
-    try:
-        if not all(np.shape(pair) == (2,) for pair in bounds):
-            return ""
-        if len(bounds) == 2:
-            low, high = np.asarray(bounds, dtype=np.float64).T
-            if not np.all(low <= high):
-                return ""
-            if start is not None and not np.all((low <= start) & (start <= high)):
-                return ""
-    except (TypeError, ValueError):  # ragged, or no numbers
-        return ""
-    return (
-        " To give each parameter its own (low, high), as to SciPy's minimize, pass "
-        "bounds=tuple(zip(*pairs)): lower bounds first, then upper ones."
-    )
-
-
-def _without_none(side: Any, infinite: float) -> Any:
-    if side is None:
-        return infinite
-    if isinstance(side, np.ndarray) and side.dtype == object:
-        side = side.tolist()
-    if isinstance(side, list | tuple):
-        return [infinite if value is None else value for value in side]
-    return side
-
-
-def as_bounds(bounds: Any, x: FloatArray) -> FloatArray | None:
-    """Return the bounds on the N variables, shape (2, N), lower and upper; None if all infinite.
-
-    `bounds` is a pair of scalars or vectors, or has them as `lb` and `ub`; `x` must lie within.
-    """
-    limits = np.empty((2, x.size))
-    for row, values, name in zip(limits, as_pair(bounds), ("lower", "upper"), strict=True):
-        side = _as_floats(values, f"The {name} part of bounds is")
-        if side.size not in (1, x.size) or side.ndim > 1:
-            raise ValueError(
-                f"The {name} part of bounds has shape {side.shape}; want a number or "
-                f"one for each of the {x.size} parameters."
-            )
-        row[:] = side
-    lower, upper = limits
-    for bad, what in (
-        (np.isnan(lower) | np.isnan(upper), "want numbers, infinite where there is no bound"),
-        (lower > upper, "want lower <= upper"),
-        ((x < lower) | (x > upper), "x0 is infeasible: want it within the bounds"),
-    ):
-        if bad.any():
-            j = int(np.flatnonzero(bad)[0])
-            raise ValueError(
-                f"Parameter {j} has the bounds {lower[j]} and {upper[j]} and starts at {x[j]}; "
-                f"{what}."
-            )
-    return limits if np.isfinite(limits).any() else None
 
 
 def as_real(name: str, value: Any) -> float:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._arguments import EPS, as_jacobian, as_residuals, as_start, require_callable, residual_eps
+from ._arguments import EPS, as_jacobian, as_residuals, require_callable, residual_eps
+from ._start import as_start
 
 __all__ = ["JacobianCheck", "check_jacobian"]
 
@@ -199,7 +200,7 @@ def check_jacobian(
         args = (args,)
     require_callable(func, Dfun)
     function = _Function(func, args)
-    x, fvec = _off_special_values(function, as_start(x))
+    x, fvec = _off_special_values(function, as_start(x, "check_jacobian"))
     m, n = fvec.size, x.size
     if m == 0:
         raise TypeError("func returned no residuals; want at least one, or there is no Jacobian.")

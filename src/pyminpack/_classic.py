@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _arguments, _minpack
+from . import _arguments, _minpack, _start
 from ._minpack import CAUSE_JACOBIAN, CAUSE_START, CAUSE_TRIAL, INFO_NONFINITE
 
 __all__ = ["solve"]
@@ -163,7 +163,7 @@ def solve(
             "bounds, callback and verbose need pyminpack's own core: "
             "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
         )
-    x = _arguments.as_start(x0)
+    x = _start.as_start(x0)
     n = x.size
     limit = maxfev
     if limit <= 0:

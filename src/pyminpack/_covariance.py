@@ -29,7 +29,7 @@ def covariance(
     cov_x: FloatArray | None,
     infodict: Mapping[str, Any],
     free: int,
-    limits: tuple[FloatArray, FloatArray] | None,
+    limits: FloatArray | None,
     absolute_sigma: bool,
     fnorm: float | None = None,
 ) -> tuple[FloatArray, FloatArray | None]:
@@ -41,7 +41,7 @@ def covariance(
         As `leastsq` returns them.
     free : int
         Number of parameters that are not fixed.
-    limits : pair of ndarray, shape (N,), or None
+    limits : ndarray, shape (2, N), or None
         Bounds.
     absolute_sigma : bool
         The variance of the residuals is 1.
@@ -75,7 +75,7 @@ def covariance(
 def _standard_errors(
     popt: FloatArray,
     infodict: Mapping[str, Any],
-    limits: tuple[FloatArray, FloatArray] | None,
+    limits: FloatArray | None,
     deviation: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return standard errors, (N,), and correlations, (N, N), from R with columns of norm 1.
@@ -102,7 +102,7 @@ def _standard_errors(
 def pseudoinverse(
     popt: FloatArray,
     infodict: Mapping[str, Any],
-    limits: tuple[FloatArray, FloatArray] | None,
+    limits: FloatArray | None,
 ) -> FloatArray:
     """Return the covariance that too few data tell, as SciPy does: by the pseudoinverse of JᵀJ.
 
@@ -121,7 +121,7 @@ def pseudoinverse(
 def _free_columns(
     popt: FloatArray,
     infodict: Mapping[str, Any],
-    limits: tuple[FloatArray, FloatArray] | None,
+    limits: FloatArray | None,
 ) -> tuple[FloatArray, npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Return R without the columns of parameters at a bound, whose the others are, who is fixed."""
     variables, n = infodict["ipvt"] - 1, popt.size

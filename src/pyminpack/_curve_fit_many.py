@@ -209,8 +209,7 @@ def curve_fit_many(
 
     problem = _many.Problem(
         model.values, None if jac is None else model.derivatives, (), n, maps.m, True, False,
-        settings, model.eps, None if limits is None else np.stack(limits), bool(absolute_sigma),
-        make_block,
+        settings, model.eps, limits, bool(absolute_sigma), make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from ._arguments import as_bounds, as_integer, as_real, as_start, improper, require_callable
+from ._arguments import as_integer, as_real, improper, require_callable
 from ._differences import Differences, jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite
+from ._start import as_bounds, as_start
 from ._watch import Iteration, Watch
 
 solve: Callable[..., Any] = _minpack.solve

@@ -18,7 +18,7 @@ from ._arguments import (
 )
 from ._compiled import Model, as_model
 from ._many_result import ManyFits, prepare
-from ._parameters import as_limits
+from ._start import as_limits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -152,7 +152,7 @@ def leastsq_many(
         )
     shape, n = starts.shape[:-1], starts.shape[-1]
     arrays = [_as_rows(f"data[{k}]", array, shape) for k, array in enumerate(_as_list(data))]
-    limits = None if bounds is None else as_limits(bounds, n)
+    limits = None if bounds is None else as_limits(bounds, n, "leastsq_many")
     settings = _many.checked_options(options)
     result = prepare(shape, n, covariance, out, resume)
 
@@ -173,7 +173,7 @@ def leastsq_many(
         too_few_residuals(n, size)
     problem = _many.Problem(
         func, Dfun, args, n, size, False, bool(col_deriv), settings, eps,
-        None if limits is None else np.stack(limits), bool(absolute_sigma), make_block,
+        limits, bool(absolute_sigma), make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result

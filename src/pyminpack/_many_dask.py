@@ -141,7 +141,7 @@ def curve_fit_lazily(
         arrays += along(p0, n_axis)
         names.append("p0")
     else:
-        n = _parameters.start(f, None if callable(p0) else p0, bounds)[0].size
+        n = _parameters.start(f, None if callable(p0) else p0, bounds, "curve_fit_many")[0].size
     given = {"xdata": xdata, "sigma": sigma, "p0": p0}
     shared = {name: value for name, value in given.items() if name not in names}
     for name, value in shared.items():

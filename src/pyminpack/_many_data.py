@@ -155,7 +155,7 @@ class Maps:
                     "each fit."
                 )
             return Starts(self, f, array, None, bounds)
-        first, limits = _parameters.start(f, p0, bounds)
+        first, limits = _parameters.start(f, p0, bounds, "curve_fit_many")
         return Starts(self, f, np.broadcast_to(first, (*self.shape, first.size)), None, limits)
 
 
@@ -176,7 +176,7 @@ class Starts:
         else:
             first = self._called(np.arange(min(1, int(np.prod(maps.shape)))))
             self.n = first.shape[-1]
-        self.limits = _parameters.limits(f, bounds, self.n)
+        self.limits = _parameters.limits(f, bounds, self.n, "curve_fit_many")
 
     def take(self, numbers: IndexArray) -> FloatArray:
         """Return the starts of these fits, shape (b, N)."""

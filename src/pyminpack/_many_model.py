@@ -38,7 +38,7 @@ class BatchModel:
         jac: Callable[..., Any] | None,
         maps: Maps,
         n: int,
-        limits: tuple[FloatArray, FloatArray] | None,
+        limits: FloatArray | None,
     ) -> None:
         self._f, self._jac, self._maps, self._n, self._limits = f, jac, maps, n, limits
         self._axes: tuple[int, ...] = (0, 1, 2)

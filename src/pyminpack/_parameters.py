@@ -1,4 +1,4 @@
-"""The parameters of a model: their names, their number, the start and the bounds."""
+"""The parameters of a model: their names, their number, start and bounds by name or in order."""
 
 from __future__ import annotations
 
@@ -10,48 +10,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import _as_floats, as_pair, pairs_advice
-from ._fit_data import all_finite, as_data
 from ._minpack import first_point
+from ._start import as_limits, as_pair, as_start, require_within
 
-__all__ = ["as_limits", "call", "limits", "names", "positional", "start", "wrong_number"]
+__all__ = ["call", "limits", "names", "positional", "start", "wrong_number"]
 
 FloatArray = npt.NDArray[np.float64]
-Limits = tuple[FloatArray, FloatArray]
 
 IN_ORDER = (np.ndarray, list, tuple)
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def start(f: Callable[..., Any], p0: Any, bounds: Any) -> tuple[FloatArray, Limits | None]:
-    """Return the start, of shape (N,), and the bounds, each of shape (N,), where there are any."""
+def start(
+    f: Callable[..., Any], p0: Any, bounds: Any, caller: str = "curve_fit"
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return the start, of shape (N,), and the bounds, shape (2, N), where there are any."""
     if bounds is not None:
-        bounds = _bounds_in_order(f, bounds)
+        bounds = _bounds_in_order(f, bounds, caller)
     if p0 is None:
-        n = _number(f, bounds)
+        n = _number(f, bounds, caller)
         first = np.full(n, 1.0)
     else:
         if _is_named(p0):
             p0 = _in_order("p0", p0, positional(f)[1:])
-        first = _as_floats(p0, "p0 is").flatten()
+        first = as_start(p0, caller)
         n = first.size
         if n == 0:
             raise ValueError("p0 is empty; want at least one parameter.")
-        if not all_finite(first):
-            where = np.flatnonzero(~np.isfinite(first))[0]
-            raise ValueError(f"p0[{where}] is {first[where]}; want finite numbers to start from.")
-    limits = None if bounds is None else as_limits(bounds, n)
+    limits = None if bounds is None else as_limits(bounds, n, caller)
     if limits is None:
         return first, None
     if p0 is None:
         return _inside(*limits), limits
-    outside = np.flatnonzero((first < limits[0]) | (first > limits[1]))
-    if outside.size:
-        k = outside[0]
-        raise ValueError(
-            f"Initial guess is outside of provided bounds: p0[{k}] is {first[k]}, outside of its "
-            f"bounds [{limits[0][k]}, {limits[1][k]}].{pairs_advice(bounds, first)}"
-        )
+    require_within(first, limits, bounds, caller)
     first_point(first, *limits)
     return first, limits
 
@@ -114,7 +105,7 @@ def wrong_number(f: Callable[..., Any], n: int) -> str:
     return ""
 
 
-def _number(f: Callable[..., Any], bounds: Any) -> int:
+def _number(f: Callable[..., Any], bounds: Any, caller: str) -> int:
     """Count the positional arguments of `f` that follow xdata; if there are none, the bounds."""
     bound = isinstance(f, MethodType)
     function = f.__func__ if isinstance(f, MethodType) else f
@@ -122,7 +113,7 @@ def _number(f: Callable[..., Any], bounds: Any) -> int:
         count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
     else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
         count = len(positional(f))
-    n = count - 1 if count > 1 else _count(bounds)
+    n = count - 1 if count > 1 else _count(bounds, caller)
     if n == 0:
         raise ValueError(
             "Unable to determine number of fit parameters. "
@@ -163,7 +154,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _bounds_in_order(f: Callable[..., Any], bounds: Any) -> Any:
+def _bounds_in_order(f: Callable[..., Any], bounds: Any, caller: str) -> Any:
     """Return `bounds`, where they are by name, as a pair of lists; others as they are.
 
     By name may be the pairs, ``{"rate": (0, None)}``, or what each side has,
@@ -171,54 +162,26 @@ def _bounds_in_order(f: Callable[..., Any], bounds: Any) -> Any:
     """
     if _is_named(bounds):
         pairs = _in_order("bounds", bounds, positional(f)[1:], None)
-        return list(zip(*(as_pair((None, None) if p is None else p) for p in pairs), strict=True))
+        sides = (as_pair((None, None) if pair is None else pair, caller) for pair in pairs)
+        return list(zip(*sides, strict=True))
     if not (hasattr(bounds, "lb") and hasattr(bounds, "ub")):
         if not (isinstance(bounds, list | tuple) and any(map(_is_named, bounds))):
             return bounds
-    sides = zip(as_pair(bounds), ("The lower bound", "The upper bound"), strict=True)
     return tuple(
-        _in_order(what, side, positional(f)[1:], None) if _is_named(side) else side
-        for side, what in sides
+        _in_order(f"The {which} bound", side, positional(f)[1:], None) if _is_named(side) else side
+        for side, which in zip(as_pair(bounds, caller), ("lower", "upper"), strict=True)
     )
 
 
-def limits(f: Callable[..., Any], bounds: Any, n: int) -> Limits | None:
-    """Return the bounds on `n` parameters of `f`, each of shape (n,); None: there are none."""
-    return None if bounds is None else as_limits(_bounds_in_order(f, bounds), n)
+def limits(f: Callable[..., Any], bounds: Any, n: int, caller: str) -> FloatArray | None:
+    """Return the bounds on `n` parameters of `f`, shape (2, n); None: there are none."""
+    return None if bounds is None else as_limits(_bounds_in_order(f, bounds, caller), n, caller)
 
 
-def as_limits(bounds: Any, n: int) -> Limits | None:
-    """Return lower and upper bounds, each of shape (n,), or None where all are infinite."""
-    low, high = as_pair(bounds)
-    lower, upper = (
-        _as_limit("lower", low, n, bounds),
-        _as_limit("upper", high, n, bounds),
-    )
-    empty = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
-    if empty.size:
-        k = empty[0]
-        raise ValueError(
-            f"The bounds of p[{k}] are [{lower[k]}, {upper[k]}]; want lower <= upper, "
-            f"and a finite number between them.{pairs_advice(bounds)}"
-        )
-    unbounded = not (np.isfinite(lower).any() or np.isfinite(upper).any())
-    return None if unbounded else (lower, upper)
-
-
-def _count(bounds: Any) -> int:
+def _count(bounds: Any, caller: str) -> int:
     """Tell the number of parameters from bounds of which one is a vector; 0 where none is."""
-    sides = () if bounds is None else as_pair(bounds)
+    sides = () if bounds is None else as_pair(bounds, caller)
     return max((np.size(side) for side in sides if np.ndim(side) == 1), default=0)
-
-
-def _as_limit(which: str, value: Any, n: int, bounds: Any) -> FloatArray:
-    limit = as_data(f"The {which} bound", value)
-    if limit.shape not in ((), (1,), (n,)):
-        raise ValueError(
-            f"The {which} bound has shape {limit.shape}; want a scalar or ({n},), "
-            f"one for each of the N = {n} parameters.{pairs_advice(bounds)}"
-        )
-    return np.full(n, limit)
 
 
 def _inside(lower: FloatArray, upper: FloatArray) -> FloatArray:

@@ -42,7 +42,7 @@ class Fitted(NamedTuple):
     weights: float | FloatArray | None
     fvec: FloatArray
     free: int
-    limits: tuple[FloatArray, FloatArray] | None
+    limits: FloatArray | None
     nfev: int
     ier: Ier
     message: str

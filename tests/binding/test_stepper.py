@@ -126,7 +126,7 @@ class TestMisuse:
             ({"x0": [np.nan]}, ValueError, "x0"),
             ({"x0": ["one"]}, TypeError, "x0"),
             ({"x0": [1.0], "diag": [0.0]}, ValueError, "diag"),
-            ({"x0": [1.0], "bounds": (2.0, 3.0)}, ValueError, "infeasible"),
+            ({"x0": [1.0], "bounds": (2.0, 3.0)}, ValueError, r"x0\[0\] is 1.0, outside"),
             ({"x0": [1.0], "ftol": "small"}, TypeError, "real number"),
         ],
     )

@@ -207,16 +207,16 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("bounds", "text"),
         [
-            (3, "bounds is int 3; want a pair"),
-            ((0, 1, 2), "want a pair"),
-            (([0, 0, 0], 9), r"The lower part of bounds has shape \(3,\).* 2 parameters"),
-            ((0, [[9, 9]]), r"The upper part of bounds has shape \(1, 2\)"),
-            (([0, np.nan], 9), "Parameter 1 has the bounds nan and 9.0.*want numbers"),
-            ((0, [np.nan, 9]), "Parameter 0 has the bounds 0.0 and nan"),
-            (([0, 5], [9, 4]), "Parameter 1 has the bounds 5.0 and 4.0 .*lower <= upper"),
-            (([2, 0], 9), "Parameter 0 .* starts at 1.0; x0 is infeasible"),
-            ((0, [9, 0.5]), "Parameter 1 has the bounds 0.0 and 0.5 and starts at 1.0"),
-            ((INF, INF), "Parameter 0 has the bounds inf and inf and starts at 1.0"),
+            (3, "bounds is int 3; leastsq wants a pair"),
+            ((0, 1, 2), "leastsq wants a pair"),
+            (([0, 0, 0], 9), r"The lower bound has shape \(3,\); leastsq .* N = 2 parameters"),
+            ((0, [[9, 9]]), r"The upper bound has shape \(1, 2\)"),
+            (([0, np.nan], 9), r"The bounds of x0\[1\] are \[nan, 9.0\]; leastsq wants"),
+            ((0, [np.nan, 9]), r"The bounds of x0\[0\] are \[0.0, nan\]"),
+            (([0, 5], [9, 4]), r"The bounds of x0\[1\] are \[5.0, 4.0\].*lower <= upper"),
+            (([2, 0], 9), r"x0\[0\] is 1.0, outside of its bounds \[2.0, 9.0\]; leastsq"),
+            ((0, [9, 0.5]), r"x0\[1\] is 1.0, outside of its bounds \[0.0, 0.5\]"),
+            ((INF, INF), r"The bounds of x0\[0\] are \[inf, inf\]"),
         ],
     )
     def test_values(self, bounds, text):
@@ -227,7 +227,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("lower", ["low", [0, "1"], 1j])
     def test_types(self, lower):
-        with pytest.raises(TypeError, match=r"The lower part of bounds is .*want real numbers"):
+        with pytest.raises(TypeError, match=r"The lower bound is .*want real numbers"):
             leastsq(decay, [1.0, 1.0], bounds=(lower, 9))
 
     def test_keyword_only(self):

@@ -26,7 +26,7 @@ def handed(monkeypatch):
     calls = {}
 
     def note(func, x0, *, bounds=None, **options):
-        calls.update(x0=x0.tolist(), bounds=bounds and [b.tolist() for b in bounds])
+        calls.update(x0=x0.tolist(), bounds=None if bounds is None else bounds.tolist())
         return leastsq(func, x0, bounds=bounds, **options)
 
     monkeypatch.setattr(importlib.import_module("pyminpack._curve_fit"), "leastsq", note)
@@ -81,14 +81,14 @@ def test_start_on_a_bound(handed, method):
 @pytest.mark.parametrize(
     ("bounds", "text"),
     [
-        ((0, 1, 2), r"bounds is tuple \(0, 1, 2\); want a pair"),
-        (5, "bounds is int 5; want a pair"),
-        (([0, 0, 0], 1), r"The lower bound has shape \(3,\); want a scalar or \(2,\)"),
+        ((0, 1, 2), r"bounds is tuple \(0, 1, 2\); curve_fit wants a pair"),
+        (5, "bounds is int 5; curve_fit wants a pair"),
+        (([0, 0, 0], 1), r"The lower bound has shape \(3,\); curve_fit wants a scalar or \(2,\)"),
         ((0, [[1, 1]]), r"The upper bound has shape \(1, 2\)"),
-        ((1, 0), r"The bounds of p\[0\] are \[1.0, 0.0\]"),
-        (([0, np.nan], 1), r"The bounds of p\[1\] are \[nan, 1.0\]"),
-        ((INF, INF), r"The bounds of p\[0\] are \[inf, inf\]"),
-        ((-INF, -INF), r"The bounds of p\[0\] are \[-inf, -inf\]"),
+        ((1, 0), r"The bounds of p0\[0\] are \[1.0, 0.0\]"),
+        (([0, np.nan], 1), r"The bounds of p0\[1\] are \[nan, 1.0\]"),
+        ((INF, INF), r"The bounds of p0\[0\] are \[inf, inf\]"),
+        ((-INF, -INF), r"The bounds of p0\[0\] are \[-inf, -inf\]"),
     ],
 )
 def test_unusable(bounds, text):

@@ -101,7 +101,9 @@ class TestPairsByName:
     def test_wrong_ones(self):
         with pytest.raises(ValueError, match="bounds has 'decay', no parameter of f"):
             curve_fit(decay, T, Y, bounds={"decay": (0, 1)})
-        with pytest.raises(ValueError, match=r"bounds is int 1; want a pair \(lower, upper\)"):
+        with pytest.raises(
+            ValueError, match=r"bounds is int 1; curve_fit wants a pair \(lower, upper\)"
+        ):
             curve_fit(decay, T, Y, bounds={"rate": 1})
 
 

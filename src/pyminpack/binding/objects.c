@@ -1,5 +1,5 @@
 /* Only the common case is handled here: float64 arrays in a plain layout. Everything else, and every
- * error text, is the business of _arguments.py. */
+ * error text, is the business of _asked.py. */
 #include "objects.h"
 
 #include <math.h>
@@ -14,20 +14,20 @@ know_neighbours(PyObject *module)
     return neighbourhood == NULL ? -1 : 0;
 }
 
-/* `from . import _arguments`, once: a copy in another package asks its own. */
+/* `from . import _asked`, once: a copy in another package asks its own. */
 static PyObject *
 conversions(void)
 {
-    PyObject *module = PyDict_GetItemString(neighbourhood, "_arguments");
+    PyObject *module = PyDict_GetItemString(neighbourhood, "_asked");
     if (module != NULL) {
         return Py_NewRef(module);
     }
-    PyObject *names = Py_BuildValue("(s)", "_arguments");
+    PyObject *names = Py_BuildValue("(s)", "_asked");
     PyObject *package = names == NULL ? NULL : PyImport_ImportModuleLevel("", neighbourhood, NULL, names, 1);
     Py_XDECREF(names);
-    module = package == NULL ? NULL : PyObject_GetAttrString(package, "_arguments");
+    module = package == NULL ? NULL : PyObject_GetAttrString(package, "_asked");
     Py_XDECREF(package);
-    if (module != NULL && PyDict_SetItemString(neighbourhood, "_arguments", module) < 0) {
+    if (module != NULL && PyDict_SetItemString(neighbourhood, "_asked", module) < 0) {
         Py_CLEAR(module);
     }
     return module;

@@ -9,7 +9,7 @@
 /* The order of the arguments `options`, below. */
 enum { FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, OPTION_COUNT };
 
-/* Numbers, as _arguments.py makes them, into the state of a fit; maxfev is `default_maxfev` where
+/* Numbers, as leastsq has checked them, into the state of a fit; maxfev is `default_maxfev` where
  * it is not positive; *epsfcn is DBL_EPSILON where it is None. */
 int set_options(lm_state *state, double *epsfcn, PyObject *const *options, int64_t default_maxfev);
 
