@@ -25,7 +25,7 @@ from ._messages import message
 if TYPE_CHECKING:
     from ._types import Ier, InfoDict
 
-__all__ = ["Accuracy", "assess", "column_norms", "quiet"]
+__all__ = ["Accuracy", "Meter", "OutOfCalls", "assess", "column_norms", "quiet"]
 
 FloatArray = npt.NDArray[np.float64]
 Limits = FloatArray | None
@@ -72,6 +72,8 @@ class Accuracy:
         Of the Jacobian, its columns of norm 1.
     unfinished : bool
         The derivatives promise a lower sum of squares than the fit has come to.
+    unsettled : bool
+        Better derivatives were needed, but the calls for them ran out.
     """
 
     jagged: list[int]
@@ -81,6 +83,7 @@ class Accuracy:
     cancelling: list[int]
     error: float = EXACT
     unfinished: bool = False
+    unsettled: bool = False
 
     @property
     def determined(self) -> bool:
@@ -90,7 +93,46 @@ class Accuracy:
     @property
     def good(self) -> bool:
         """Whether the standard errors have two digits."""
-        return self.determined and not self.coarse and not self.rough
+        return self.determined and not (self.coarse or self.rough or self.unsettled)
+
+
+class OutOfCalls(Exception):
+    """No more calls of the model are allowed."""
+
+
+class Meter:
+    """A function that counts how often it is called, and allows no more than so many.
+
+    Attributes
+    ----------
+    function : callable
+    calls : int
+        How many are allowed.
+    used : int
+        How many there have been, of this and what `of` makes.
+    """
+
+    def __init__(self, function: Callable[[FloatArray], Any], calls: int) -> None:
+        self.function, self.calls, self.used = function, calls, 0
+
+    def __call__(self, x: FloatArray) -> Any:
+        """Call the function."""
+        self._spend()
+        return self.function(x)
+
+    def of(self, function: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Any]:
+        """Make another function whose calls count."""
+
+        def counted(x: FloatArray) -> Any:
+            self._spend()
+            return function(x)
+
+        return counted
+
+    def _spend(self) -> None:
+        if self.used >= self.calls:
+            raise OutOfCalls
+        self.used += 1
 
 
 def assess(
@@ -101,6 +143,7 @@ def assess(
     scale: float,
     method: str,
     options: dict[str, Any],
+    calls: int,
 ) -> tuple[FullOutput, Accuracy | None]:
     """Return the outcome, of a better fit where that is needed, and what its Jacobian is worth.
 
@@ -116,49 +159,78 @@ def assess(
         What that has said.
     options : dict
         Of `leastsq`.
+    calls : int
+        How many of `residuals` are allowed.
     """
     if reason == UNFINISHED and ended_as_asked(outcome, options):
         return outcome, None
-    limits = options.get("bounds")
-    if method not in ("2-point", "3-point"):
-        if reason == UNFINISHED or _is_unfinished(outcome, limits, scale):
-            outcome = _go_on(residuals, outcome, options)
-        if isinstance(adaptive := options["Dfun"], Adaptive):
-            return _with_more_digits(residuals, outcome, adaptive, options, scale)
-        errors = np.full(x0.size, EXACT)
-        return outcome, _accuracy(outcome, errors, np.zeros(x0.size, dtype=bool), limits, scale)
-    epsfcn, calls = options.get("epsfcn"), outcome.infodict["nfev"]
+    meter, before = Meter(residuals, calls), outcome.infodict["nfev"]
+    try:
+        if method in ("2-point", "3-point"):
+            better, accuracy = _by_differences(
+                meter, x0, outcome, reason, scale, method, options
+            )  # fmt: skip
+        else:
+            better, accuracy = _by_derivatives(meter, outcome, reason, scale, options)
+    except OutOfCalls:
+        better, accuracy = outcome, None
+        if outcome.converged:
+            accuracy = Accuracy([], [], [], False, [], unsettled=True)
+    better.infodict["nfev"] = before + meter.used
+    return better, accuracy
+
+
+def _by_derivatives(
+    meter: Meter, outcome: FullOutput, reason: int, scale: float, options: dict[str, Any]
+) -> tuple[FullOutput, Accuracy]:
+    """As `assess`, where the Jacobian is good, or as good as it can be."""
+    limits, adaptive = options.get("bounds"), options.get("Dfun")
+    if isinstance(adaptive, Adaptive):
+        adaptive.func = meter
+    if reason == UNFINISHED or _is_unfinished(outcome, limits, scale):
+        outcome = _go_on(meter, outcome, options)
+    if isinstance(adaptive, Adaptive):
+        return _with_more_digits(meter, outcome, adaptive, options, scale)
+    errors = np.full(outcome.x.size, EXACT)
+    return outcome, _accuracy(outcome, errors, np.zeros(errors.size, dtype=bool), limits, scale)
+
+
+def _by_differences(
+    meter: Meter,
+    x0: FloatArray,
+    outcome: FullOutput,
+    reason: int,
+    scale: float,
+    method: str,
+    options: dict[str, Any],
+) -> tuple[FullOutput, Accuracy | None]:
+    """As `assess`, where better differences may be needed."""
+    limits, epsfcn = options.get("bounds"), options.get("epsfcn")
     if method == "2-point" and reason == TRUNCATION and outcome.converged:
         step = math.sqrt(max(EPS, 0.0 if epsfcn is None else epsfcn))
-        if _same_backwards(residuals, outcome, step, limits):
-            outcome.infodict["nfev"] += x0.size
+        if _same_backwards(meter, outcome, step, limits):
             return outcome, None
-        calls += x0.size
     # First as if the derivatives had been good from the start, then from where they have led.
     found: list[tuple[FullOutput, Adaptive]] = []
+    lower, upper = (None, None) if limits is None else limits
     for start in (x0, outcome.x):
-        lower, upper = (None, None) if limits is None else limits
-        adaptive = Adaptive(quiet(residuals), epsfcn, lower, upper, scale)
+        adaptive = Adaptive(meter.of(quiet(meter.function)), epsfcn, lower, upper, scale)
         again = {**options, "Dfun": adaptive, "col_deriv": True, "xtol": EPS}
-        better = _fit(residuals, start, again)
+        better = _fit(meter, start, again)
         found.append((better, adaptive))
         if better.converged and _is_no_higher(better, outcome, scale):
             break
     else:
         if outcome.converged:
-            lowest = outcome
-            calls -= adaptive.nfev
-            adaptive(outcome.x)
-            calls += adaptive.nfev
+            # Any gradient will do: it ends where it starts, with the factors of the Jacobian there.
+            here = _fit(meter, outcome.x, {**again, "gtol": 2.0})
+            better = outcome._replace(cov_x=here.cov_x, infodict=here.infodict)
         else:
-            lowest, adaptive = found[0]
-        found.append((lowest, adaptive))
-    better, adaptive = found[-1]
-    better.infodict["nfev"] = calls + sum(fit.infodict["nfev"] for fit, _ in found[:2])
+            better, adaptive = found[0]
     better.infodict.pop("njev", None)
     if not better.converged:
         return better, None
-    return _with_more_digits(residuals, better, adaptive, options, scale)
+    return _with_more_digits(meter, better, adaptive, options, scale)
 
 
 def ended_as_asked(outcome: FullOutput, options: dict[str, Any]) -> bool:
@@ -168,7 +240,7 @@ def ended_as_asked(outcome: FullOutput, options: dict[str, Any]) -> bool:
 
 
 def _with_more_digits(
-    residuals: Callable[[FloatArray], Any],
+    meter: Meter,
     outcome: FullOutput,
     adaptive: Adaptive,
     options: dict[str, Any],
@@ -183,20 +255,22 @@ def _with_more_digits(
     if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
         return outcome, accuracy
     lower, upper = (None, None) if limits is None else limits
-    longer = Adaptive(quiet(residuals), None, lower, upper, adaptive.size, long=True)
-    now, before = longer(outcome.x).T, _columns(outcome.infodict)
-    trusted = ~adaptive.coarse
-    outcome.infodict["nfev"] += longer.nfev
-    if not is_same(now[:, trusted], before[:, trusted]):
-        return outcome, accuracy
+    function = meter.of(quiet(meter.function))
+    longer = Adaptive(function, None, lower, upper, adaptive.size, long=True)
     again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
-    further = _fit(residuals, outcome.x, again)
+    try:
+        now, before = longer(outcome.x).T, _columns(outcome.infodict)
+        trusted = ~adaptive.coarse
+        if not is_same(now[:, trusted], before[:, trusted]):
+            return outcome, accuracy
+        further = _fit(meter, outcome.x, again)
+    except OutOfCalls:
+        return outcome, accuracy
     if not (further.converged and _is_no_higher(further, outcome, scale)):
         return outcome, accuracy
     better = _accuracy(further, np.maximum(longer.errors, EXACT), longer.coarse, limits, scale)
     if not (better.good or (better.determined and not accuracy.determined)):
         return outcome, accuracy
-    further.infodict["nfev"] += outcome.infodict["nfev"]
     if "njev" not in outcome.infodict:
         further.infodict.pop("njev", None)
     return further, better
@@ -206,8 +280,10 @@ def _go_on(
     residuals: Callable[[FloatArray], Any], outcome: FullOutput, options: dict[str, Any]
 ) -> FullOutput:
     """Take the fit on from where xtol has ended it: x is large beside its standard errors."""
-    further = _fit(residuals, outcome.x, {**options, "xtol": EPS})
-    further.infodict["nfev"] += outcome.infodict["nfev"]
+    try:
+        further = _fit(residuals, outcome.x, {**options, "xtol": EPS})
+    except OutOfCalls:
+        return outcome
     if "njev" in further.infodict:
         further.infodict["njev"] += outcome.infodict["njev"]
     return further if further.converged else outcome

@@ -74,6 +74,7 @@ def fit_chunks(
     _require_no_bounds(method, limits)
     n = p0.size
     like_least_squares = limits is not None or method in _scipy_options.METHODS
+    asked = options
     options = _scipy_options.translate(options, n, jac, like_least_squares)
     col_deriv = bool(options.pop("col_deriv", False))
     finite = nan_policy is None if check_finite is None else bool(check_finite)
@@ -105,7 +106,10 @@ def fit_chunks(
         stopped = outcome.ier == INFO_STOPPED
         accuracy = None
         if not stopped:
-            outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options)
+            calls = _scipy_options.calls_left(
+                asked, n, by, like_least_squares, outcome.infodict["nfev"]
+            )
+            outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options, calls)
     if not (outcome.converged or stopped):
         raise RuntimeError(f"Optimal parameters not found: {of_curve_fit(outcome.mesg)}")
     popt, cov_x, infodict, mesg, ier = outcome
@@ -195,6 +199,7 @@ def _assessed(
     scale: float,
     by: str,
     options: dict[str, Any],
+    calls: int,
 ) -> tuple[FullOutput, Accuracy | None]:
     """Return the outcome, of a better fit where the standard errors need one, and what J is worth.
 
@@ -210,12 +215,18 @@ def _assessed(
             reason = NO_DOUBT
     if not reason and by != "adaptive":
         return outcome, None
+    unsettled = Accuracy([], [], [], False, [], unsettled=True) if outcome.converged else None
     again = {**options, "xtol": EPS}
     errors, coarse = np.full(p0.size, EXACT), np.zeros(p0.size, dtype=bool)
     if by in ("2-point", "3-point"):
         better = outcome
         for start in [outcome.x] if outcome.converged else [p0, None]:
             x = better.x if start is None else start
+            used = better.infodict["nfev"] - outcome.infodict["nfev"]
+            trials = (calls - used) // (1 + _scipy_options.CALLS["adaptive"] * x.size)
+            if trials < 1:
+                return outcome, unsettled
+            again["max_nfev"] = trials
             again["Dfun"] = _stepped(residuals, sample, x, scale, options)
             better = _added(_fit(residuals, x, again), better)
         better.infodict.pop("njev", None)
@@ -224,7 +235,7 @@ def _assessed(
     else:
         better = outcome
     if not (better.converged and _is_no_higher(better, outcome, scale)):
-        return (outcome if outcome.converged else better), None
+        return (outcome if outcome.converged else better), unsettled
     if by not in ("given", "cs"):
         sought = sought_steps(sample, better.x, epsfcn, limits, scale)
         errors, coarse = sought.errors, sought.coarse

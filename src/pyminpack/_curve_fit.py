@@ -120,7 +120,8 @@ def curve_fit(
         ``jac(xdata, *p)`` returns the derivatives of `f`, shape (M, N), or (M,) for N = 1; they
         are weighted by `sigma` here. Or differences: forward (the default), central, by a complex
         step, or 'adaptive': central, whose steps are sought. Where '2-point' or '3-point' are not
-        good enough for the standard errors, the fit is made again with 'adaptive'.
+        good enough for the standard errors, the fit is made again with 'adaptive': within the
+        ``maxfev`` or ``max_nfev`` that is given, else with 1000*(N + 1) further calls at the most.
     full_output : bool, optional
         Return `infodict`, `mesg` and `ier` as well.
     nan_policy : {None, 'raise', 'omit'}, optional
@@ -237,6 +238,7 @@ def curve_fit(
             f"The number of func parameters={n} must not exceed the number of data points={m}; "
             "with bounds or method='trf' it may."
         )
+    asked = kwargs
     if kwargs or like_least_squares:
         kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
     given, col_deriv = f, bool(kwargs.get("col_deriv", False))
@@ -283,7 +285,10 @@ def curve_fit(
             if reason or by == "adaptive":
                 from ._accuracy import assess  # seldom needed, and as long to load as all else
 
-                outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs)
+                calls = _scipy_options.calls_left(
+                    asked, n, by, like_least_squares, outcome.infodict["nfev"]
+                )
+                outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs, calls)
                 fnorm = None
     except UnfitError as error:
         error.args = (of_curve_fit(str(error)),)

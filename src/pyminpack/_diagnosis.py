@@ -215,6 +215,12 @@ def _undetermined(fit: Fit, accuracy: Accuracy, dead: Sequence[int]) -> list[str
 def _imprecise(fit: Fit, accuracy: Accuracy) -> list[str]:
     """Say what is to be minded with the standard errors."""
     texts = []
+    if accuracy.unsettled:
+        texts.append(
+            "the standard errors may be wrong: they need better derivatives than differences over "
+            "the usual steps, and none came of the calls of f that maxfev (or max_nfev) allows. "
+            "Pass a larger one, or derivatives as jac, or jac='cs'."
+        )
     if accuracy.coarse:
         texts.append(
             f"the model follows {fit.all_of(accuracy.coarse)} in steps, as if it were rounded: the "

@@ -14,7 +14,7 @@ import numpy as np
 
 from ._arguments import EPS, _as_floats, _describe, as_integer, as_real
 
-__all__ = ["METHODS", "left_to_scipy", "translate"]
+__all__ = ["METHODS", "calls_left", "left_to_scipy", "translate"]
 
 #: Of SciPy's solvers, those that are `least_squares` there.
 METHODS = ("trf", "dogbox")
@@ -30,6 +30,10 @@ _LEAST_SQUARES = ("x_scale", "diff_step", "loss", "workers", *_WITHOUT_EFFECT)
 _SAME = {"max_nfev": "maxfev", "x_scale": "diag", "diff_step": "epsfcn"}
 #: Exponent of the difference step, relative to x, in the relative error that is balanced by it.
 _ORDER = {"3-point": 3}
+#: Calls of f for each parameter that a Jacobian by differences takes; those that seek steps more.
+CALLS = {"2-point": 1, "3-point": 2, "cs": 1, "adaptive": 10}
+#: Of what a fit is allowed by default, what those are together that make it better.
+ATTEMPTS = 5
 
 
 def left_to_scipy(options: Mapping[str, Any]) -> str:
@@ -112,6 +116,30 @@ def translate(
         limit = as_integer("maxfev", options.pop("maxfev", 0))
         options["max_nfev"] = limit if limit > 0 else 100 * n
     return options
+
+
+def calls_left(
+    options: Mapping[str, Any], n: int, by: str, like_least_squares: bool, used: int
+) -> int:
+    """Say how many more calls of f a fit may take that has to be made better.
+
+    Parameters
+    ----------
+    options, n, like_least_squares
+        As for `translate`.
+    by : str
+        Where the Jacobian is from.
+    used : int
+        Calls so far, for differences too.
+    """
+    trials = options.get("max_nfev") or 0
+    limit = as_integer("maxfev", options.get("maxfev") or 0)
+    if trials <= 0 < limit and (by == "2-point") and not like_least_squares:
+        return limit - used
+    trials = as_integer("max_nfev", trials if trials > 0 else limit)
+    if trials > 0:
+        return trials * (1 + CALLS.get(by, 0) * n) - used
+    return ATTEMPTS * 200 * (n + 1)
 
 
 def _tolerance(name: str, value: Any, like_least_squares: bool) -> float:

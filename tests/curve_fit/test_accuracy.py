@@ -1,5 +1,6 @@
 """curve_fit returns right numbers, or says why not: fits whose right answer is known otherwise."""
 
+import re
 import warnings
 
 import numpy as np
@@ -249,6 +250,65 @@ def test_ordinary_fits_are_silent_and_cheap():
         assert calls == info["nfev"]
         longer += info["nfev"] > 20 * (len(truth) + 1)
     assert longer == 0
+
+
+class TestCalls:
+    """What is allowed of them bounds a fit with all that is to make it better."""
+
+    @staticmethod
+    def fit(case, **options):
+        f, x, y, p0 = case
+        calls = 0
+
+        def counted(x, *p):
+            nonlocal calls
+            calls += 1
+            return f(x, *p)
+
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                info = curve_fit(counted, x, y, p0, full_output=True, **options)[2]
+            except RuntimeError as error:
+                return calls, str(error)
+        assert calls == info["nfev"]
+        return calls, " ".join(str(warning.message) for warning in said)
+
+    @pytest.mark.parametrize(
+        ("options", "limit"),
+        [
+            ({"maxfev": 60}, 60),
+            ({"max_nfev": 20}, 20 * 4),
+            ({"maxfev": 20, "method": "trf"}, 20 * 4),
+            ({"maxfev": 20, "jac": "3-point"}, 20 * 7),
+        ],
+    )
+    def test_of_the_user(self, options, limit):
+        case = CASES["a line at a high frequency"]
+        free, said = self.fit(case, **{k: v for k, v in options.items() if "max" not in k})
+        assert not said
+        calls, said = self.fit(case, **options)
+        assert limit / 2 < calls <= limit < free
+        assert re.search("standard errors may be wrong.*maxfev.*larger", said)
+        name = next(name for name in options if "max" in name)
+        assert self.fit(case, **{**options, name: 50 * options[name]}) == (free, "")
+
+    def test_by_default(self):
+        """A minimum so far away, and so narrow, that nothing finds it."""
+        x = 1.65e9 + np.arange(0, 3 * 86400, 1800.0)
+        f = lambda x, a, b, w, c: a * np.sin(w * x) + b * np.cos(w * x) + c  # noqa: E731
+        w = 2 * np.pi / 86400
+        y = f(x, 3, 1, w, 10) + 0.3 * np.resize(GAUSS, x.size)
+        calls, said = self.fit((f, x, y, [2.9, 0.9, w * (1 + 1e-7), 10]))
+        assert calls <= 6 * 200 * 5 + 4  # the last Jacobian is finished
+        assert "maxfev = 1000" in said
+
+    def test_in_chunks(self):
+        f, x, y, p0 = CASES["a line at a high frequency"]
+        with pytest.warns(OptimizeWarning, match=r"may be wrong.*maxfev.*larger"):
+            fit = curve_fit(f, x, y, p0, chunk=50, maxfev=60)
+        assert fit.nfev <= 60
+        same(curve_fit(f, x, y, p0, chunk=50, maxfev=1000), right_answer(f, x, y, p0))
 
 
 class TestProbes:
