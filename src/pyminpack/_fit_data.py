@@ -71,8 +71,10 @@ def _can_be_cut(xdata: Any, shape: tuple[int, ...]) -> bool:
 
 
 def is_dask(data: Any) -> bool:
-    """Whether it is one of Dask's arrays or tables."""
-    return hasattr(type(data), "__dask_graph__")
+    """Whether it is one of Dask's arrays or tables, or one of xarray's that holds such."""
+    if not hasattr(type(data), "__dask_graph__"):
+        return False
+    return type(data).__module__.startswith("dask") or data.__dask_graph__() is not None
 
 
 def prepare(

@@ -36,8 +36,9 @@ def is_array(value: Any) -> bool:
 
 
 def is_column(value: Any) -> bool:
-    """Whether `value` is one column of a table, as pandas' Series and Index are."""
-    return hasattr(value, "to_numpy") and len(getattr(value, "shape", ())) == 1
+    """Whether `value` is one column of a table, of pandas, polars, xarray or pyarrow."""
+    # pyarrow's have no shape; nor have its tables a to_numpy.
+    return hasattr(value, "to_numpy") and len(getattr(value, "shape", (0,))) == 1
 
 
 def columns(data: Any) -> Iterator[tuple[str, FloatArray]]:
@@ -46,14 +47,25 @@ def columns(data: Any) -> Iterator[tuple[str, FloatArray]]:
         if data.dtype == np.float64:
             yield "", data
         return
-    keys = data.dtype.names if isinstance(data, np.ndarray) else getattr(data, "keys", tuple)()
-    for key in keys:
+    for key in _names(data):
         try:
             numbers = as_numbers(data[key], np.asarray(data[key]))
         except Exception:  # text, objects: whatever a model makes of it
             continue
         if numbers is not None:
             yield f"[{_shown(key)}]", numbers
+
+
+def _names(data: Any) -> Any:
+    """Return the names of the columns of a table, or the keys of a dict; none of what is neither.
+
+    Tables of pandas and xarray are dicts, too; those of polars and pyarrow are not.
+    """
+    if isinstance(data, np.ndarray):
+        return data.dtype.names
+    if hasattr(data, "keys"):
+        return data.keys()
+    return getattr(data, "column_names", data.columns if hasattr(data, "height") else ())
 
 
 def first_bad(name: str, array: FloatArray, bad: BoolArray) -> str:
@@ -119,9 +131,15 @@ def _rows(data: Any, keep: BoolArray) -> Any:
     """Leave out of the last axis of an array, and of the rows of a table."""
     if isinstance(data, np.ndarray):
         return data[..., keep]
-    if hasattr(data, "loc"):  # pandas
+    if hasattr(data, "isel"):  # xarray
+        along = [name for name, size in dict(data.sizes).items() if size == keep.size]
+        if len(along) == 1:
+            return data.isel({along[0]: keep})
+    elif hasattr(data, "loc"):  # pandas
         return data.loc[keep]
-    if isinstance(data, Mapping):
+    elif hasattr(data, "column_names") or hasattr(data, "height"):  # pyarrow, polars
+        return data.filter(keep)
+    elif isinstance(data, Mapping):
         rows = [key for key, value in data.items() if np.shape(value)[-1:] == keep.shape]
         if rows:
             arrays = {key: _rows(_as_table(data[key]), keep) for key in rows}

@@ -22,11 +22,11 @@ def decay(t, amplitude, rate):
     return amplitude * np.exp(-rate * t)
 
 
-class OfPolars:
-    """What a polars Series shows of itself: no `to_numpy` with a dtype, no pandas' `isna`."""
+class Column:
+    """What polars' and pyarrow's show of themselves: no pandas' `isna`."""
 
     def __init__(self, values):
-        self._values, self.shape = np.array(values), (len(values),)
+        self._values = np.array(values)
 
     def __array__(self, dtype=None, copy=None):
         return self._values if dtype is None else self._values.astype(dtype)
@@ -37,8 +37,84 @@ class OfPolars:
     def __str__(self):
         return str(self._values)
 
+
+class OfPolars(Column):
+    """With a `to_numpy` that takes no dtype."""
+
+    @property
+    def shape(self):
+        return self._values.shape
+
     def to_numpy(self, *, writable=False, allow_copy=True):
         return self._values
+
+
+class OfPyarrow(Column):
+    """Without a shape."""
+
+    def to_numpy(self, zero_copy_only=True):
+        return self._values
+
+
+class Table:
+    """Of polars' or pyarrow's columns: no dict, nor to be indexed by rows."""
+
+    def __init__(self, data):
+        self._data = {key: self.column(values) for key, values in data.items()}
+        self.shape = (len(next(iter(data.values()))), len(data))
+
+    def __getitem__(self, name):
+        return self._data[name]
+
+    def __str__(self):
+        return " ".join(map(str, self._data.values()))
+
+    def filter(self, keep):
+        return type(self)({name: np.asarray(self[name])[keep] for name in self._data})
+
+
+class FrameOfPolars(Table):
+    column = OfPolars
+
+    @property
+    def columns(self):
+        return list(self._data)
+
+    @property
+    def height(self):
+        return self.shape[0]
+
+    def to_numpy(self):
+        return np.stack([np.asarray(values) for values in self._data.values()], axis=1)
+
+
+class TableOfPyarrow(Table):
+    column = OfPyarrow
+
+    @property
+    def column_names(self):
+        return list(self._data)
+
+    @property
+    def columns(self):
+        return list(self._data.values())
+
+
+class DatasetOfXarray(dict):
+    """A mapping whose rows are one of its dimensions; and that looks as if it were of Dask."""
+
+    def __init__(self, data):
+        super().__init__({key: np.array(values) for key, values in data.items()})
+        self.sizes = {"t": len(next(iter(data.values()))), "band": 3}
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("no array")
+
+    def __dask_graph__(self):
+        return None
+
+    def isel(self, index):
+        return type(self)({name: values[index["t"]] for name, values in self.items()})
 
 
 def assert_same(fit, reference):
@@ -56,6 +132,7 @@ COLUMNS = {
     "column of a frame": lambda a: pd.DataFrame({"a": a, "b": 1})["a"],
     "of polars": OfPolars,
     "of polars, decimals": lambda a: OfPolars([Decimal(x) for x in a.tolist()]),
+    "of pyarrow": OfPyarrow,
 }
 
 
@@ -105,7 +182,7 @@ class Rows:
     """A model of a table, by columns."""
 
     def __call__(self, data, amplitude, rate):
-        return decay(data["t"], amplitude, rate)
+        return decay(np.asarray(data["t"]), amplitude, rate)
 
 
 TABLES = {
@@ -113,6 +190,9 @@ TABLES = {
     "dict of arrays": dict,
     "dict of Series": lambda data: {key: pd.Series(values) for key, values in data.items()},
     "records": lambda data: np.rec.fromarrays(list(data.values()), names=list(data)),
+    "of polars": FrameOfPolars,
+    "of pyarrow": TableOfPyarrow,
+    "of xarray": DatasetOfXarray,
 }
 
 
@@ -127,7 +207,7 @@ class TestTables:
 
         def model(data, a, b):
             seen.append(data)
-            return decay(data["t"], a, b)
+            return decay(np.asarray(data["t"]), a, b)
 
         assert_same(curve_fit(model, data, Y, START), curve_fit(decay, T, Y, START))
         assert all(one is data for one in seen)
