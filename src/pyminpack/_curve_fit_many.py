@@ -208,8 +208,8 @@ def curve_fit_many(
         return _many.Block(numbers, starts.take(numbers), y, w, counts, rows)
 
     problem = _many.Problem(
-        model.values, None if jac is None else model.derivatives, (), n, maps.m, True, False,
-        settings, model.eps, limits, bool(absolute_sigma), make_block,
+        f, None if jac is None else model.derivatives, () if maps.own_x else (maps.x,), n, maps.m,
+        True, False, settings, model.eps, limits, bool(absolute_sigma), make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result

@@ -64,7 +64,7 @@ def leastsq_many(
         Extra arguments of `func` and `Dfun`, the same for all.
     Dfun : callable, optional
         ``Dfun(X, *rows, *args)`` returns the Jacobians, shape (b, M, N). Default: forward
-        differences, one call of `func` for each variable, or fewer where few fits run.
+        differences, for several variables in one call of `func`.
     data : sequence of array_like, shape (..., *any) each, optional
         What differs from fit to fit, of any dtype but objects; `numpy.memmap` is read as needed.
     m : int, optional

@@ -33,12 +33,11 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
-#: Bytes of a core's own cache that the slots and the temporaries of a model may fill.
-CACHE = 512 * 1024
+#: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once: some of
+#: both go into a core's own cache. Calls for fewer points cost more than that gains.
+VECTOR, ANSWER = 96 * 1024, 384 * 1024
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
-#: Arrays of M numbers that a fit in its slot and a model at work have beside each other.
-VECTORS = 4
 #: Fits that a thread takes at a time where their function is compiled, at most; and how often each
 #: thread comes to take some, so that all end at about the same time.
 COMPILED, TURNS = 1024, 8
@@ -114,7 +113,7 @@ class Problem:
     args: tuple[Any, ...]
     n: int
     m: int
-    compares: bool
+    is_model: bool
     col_deriv: bool
     options: Options
     eps: float
@@ -146,7 +145,7 @@ def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bo
     if chunk is None and compiled:
         size = COMPILED if threads == 1 else max(32, min(COMPILED, total // (TURNS * threads)))
     elif chunk is None:
-        size = max(8, min(1024, CACHE // (8 * VECTORS * m)))
+        size = max(8, min(1024, VECTOR // (8 * m)))
     else:
         size = as_integer("chunk", chunk)
         if size < 1:
@@ -193,13 +192,14 @@ def run(
     result._limits = problem.options.limits(problem.n, problem.dfun is not None)
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
+    points = size if chunk is not None else max(size, ANSWER // (8 * problem.m))
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
     with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
         supply = _Supply(problem.make_block, ier, size, bar)
         arguments = (
             problem.func, problem.dfun, problem.args, supply, result._arrays(), problem.n,
-            problem.m, size, problem.compares, problem.col_deriv, *options,
+            problem.m, size, points, problem.is_model, problem.col_deriv, *options,
             problem.options.scale(problem.n), problem.limits,
             problem.options.max_nfev is not None, problem.absolute_sigma, stop, blame,
         )  # fmt: skip

@@ -30,7 +30,7 @@ ADVICE = (
 
 
 class BatchModel:
-    """`f` and `jac` as `solve_many` calls them: X, shape (b, N), and the fits' own x, if any."""
+    """`f` and `jac`, looked at before `solve_many` calls them."""
 
     def __init__(
         self,
@@ -44,15 +44,13 @@ class BatchModel:
         self._axes: tuple[int, ...] = (0, 1, 2)
         self.eps = float(np.finfo(np.float64).eps)
 
-    def values(self, X: FloatArray, *rows: FloatArray) -> Any:
-        """Return what `f` does for these fits."""
-        return self._f(self._x(rows), *X.T[:, :, None])
-
-    def derivatives(self, X: FloatArray, *rows: FloatArray) -> Any:
+    def derivatives(self, x: Any, *parameters: FloatArray) -> Any:
         """Return what `jac` does, shape (b, M, N)."""
         assert self._jac is not None
-        value = self._jac(self._x(rows), *X.T[:, :, None])
-        return self._ordered(value, len(X))
+        b, jacobian = len(parameters[0]), _as_floats(self._jac(x, *parameters), "jac returned")
+        if jacobian.ndim == 3:
+            return jacobian.transpose(self._axes)
+        return np.broadcast_to(jacobian, (b, self._maps.m, self._n))
 
     def _x(self, rows: tuple[FloatArray, ...]) -> Any:
         return self._maps.as_f_gets_it(rows[0]) if rows else self._maps.x
@@ -72,7 +70,8 @@ class BatchModel:
             for i in range(2):
                 self._compare(together, x0, rows, i)
             if self._jac is not None:
-                self._find_axes(_as_floats(self._jac_of(x0, rows), "jac returned").shape, len(x0))
+                value = self._jac(self._x(rows), *_columns(x0))
+                self._find_axes(_as_floats(value, "jac returned").shape, len(x0))
 
     def _nearby(self, x: FloatArray) -> FloatArray:
         moved = np.where(x == 0, APART, x * (1 + APART))
@@ -80,7 +79,7 @@ class BatchModel:
 
     def _together(self, x0: FloatArray, rows: tuple[FloatArray, ...]) -> FloatArray:
         try:
-            value = self.values(x0, *rows)
+            value = self._f(self._x(rows), *_columns(x0))
         except (TypeError, ValueError) as error:
             if text := _parameters.wrong_number(self._f, self._n):
                 raise TypeError(text) from error
@@ -122,10 +121,6 @@ class BatchModel:
                 f"where it gives {alone[j]:.6g} for one alone (fit {i}, point {j}). {ADVICE}"
             )
 
-    def _jac_of(self, x0: FloatArray, rows: tuple[FloatArray, ...]) -> Any:
-        assert self._jac is not None
-        return self._jac(self._x(rows), *x0.T[:, :, None])
-
     def _find_axes(self, shape: tuple[int, ...], b: int) -> None:
         """Find out in which order jac returns its axes; where several will do, the natural one."""
         want = b, self._maps.m, self._n
@@ -141,8 +136,7 @@ class BatchModel:
             "np.broadcast_to or np.broadcast_arrays before they are stacked."
         )
 
-    def _ordered(self, value: Any, b: int) -> Any:
-        jacobian = _as_floats(value, "jac returned")
-        if jacobian.ndim == 3:
-            return jacobian.transpose(self._axes)
-        return np.broadcast_to(jacobian, (b, self._maps.m, self._n))
+
+def _columns(X: FloatArray) -> FloatArray:
+    """Return the parameters of many fits as a model gets them, each of shape (b, 1)."""
+    return X.T[:, :, None]

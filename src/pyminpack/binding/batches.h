@@ -4,8 +4,11 @@
 
 #include "many.h"
 
-/* One call for the residuals of all that run; for differences one for each variable, or for several, up to
- * as many points as there are slots. */
+/* One call for the residuals of all that run; for differences one for as many variables as go into a call of so
+ * many `points`, at least one. */
 lm_evaluator many_batches(many *b);
+
+/* What the functions have returned last, with the interpreter's lock held. */
+void many_release_answers(many *b);
 
 #endif

@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     lm_work work;
     int64_t n, m, slots; /* m: what func returns for a fit */
+    int64_t points;      /* for which func is called at once, if there is a choice */
     double *fjac;        /* one J by columns, to be factored at once */
     double *column;      /* m numbers */
 
@@ -38,7 +39,7 @@ typedef struct {
     PyObject *func, *dfun; /* dfun: NULL for differences */
     PyObject *args;
     int col_deriv;
-    int compares; /* func is a model, whose values are compared with y */
+    int is_model; /* func and dfun are a model's, f(x, *p), and its values are compared with y */
     const npy_bool *stop; /* set by another thread: end */
     gil lock;
 

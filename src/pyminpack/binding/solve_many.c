@@ -331,7 +331,7 @@ allocate_slots(stream *s)
 }
 
 /* The arguments, in the order of the signature. */
-enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_COMPARES, MANY_COL_DERIV, MANY_OPTIONS, MANY_DIAG = MANY_OPTIONS + OPTION_COUNT,
+enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_POINTS, MANY_IS_MODEL, MANY_COL_DERIV, MANY_OPTIONS, MANY_DIAG = MANY_OPTIONS + OPTION_COUNT,
        MANY_BOUNDS, MANY_TRIALS_ONLY, MANY_ABSOLUTE, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
 
 static void *
@@ -354,7 +354,8 @@ read_many(stream *s, PyObject *const *args)
     b->n = PyLong_AsLongLong(args[MANY_N]);
     b->m = PyLong_AsLongLong(args[MANY_M]);
     b->slots = PyLong_AsLongLong(args[MANY_SLOTS]);
-    b->compares = PyObject_IsTrue(args[MANY_COMPARES]);
+    b->points = PyLong_AsLongLong(args[MANY_POINTS]);
+    b->is_model = PyObject_IsTrue(args[MANY_IS_MODEL]);
     b->col_deriv = PyObject_IsTrue(args[MANY_COL_DERIV]);
     b->trials_only = PyObject_IsTrue(args[MANY_TRIALS_ONLY]);
     r->absolute = PyObject_IsTrue(args[MANY_ABSOLUTE]);
@@ -443,6 +444,7 @@ pyminpack_solve_many(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
     if (status < 0) {
         blame_asked(&s, args[MANY_BLAME]);
     }
+    many_release_answers(&s.b);
     PyMem_RawFree(s.fits);
     PyMem_RawFree(s.slots);
     PyMem_RawFree(s.b.values);
