@@ -93,9 +93,9 @@ def curve_fit_many(
         Start for all, or for each fit; or by the names in the signature of `f`; or
         ``p0(x, y)``, which gets x as `f` does and y of some fits, shape (b, M), and returns their
         starts, shape (b, N). Default: as in `curve_fit`.
-    sigma : array_like, shape () or (M,) or (..., M), optional
-        Standard deviations of `ydata`, in its units: one for all, or for each point of all fits or
-        of each fit. Infinite ones leave a point without weight.
+    sigma : array_like, shape () or (M,) or (..., 1) or (..., M), optional
+        Standard deviations of `ydata`, in its units: one for all, for each point, for each fit, or
+        for each point of each fit. Infinite ones leave a point without weight.
     absolute_sigma : bool, optional
         True: `sigma` is known, and `pcov` follows from it alone. False: only the ratios within
         `sigma` are, and `pcov` is multiplied by ``2*cost/(M - N)``.

@@ -17,6 +17,7 @@ from ._arguments import (
     too_few_residuals,
 )
 from ._compiled import Model, as_model
+from ._errors import add_note
 from ._many_result import ManyFits, prepare
 from ._start import as_limits
 
@@ -166,8 +167,16 @@ def leastsq_many(
     elif result.ier.size:
         first = make_block(np.arange(min(2, result.ier.size)))
         rows = [_many.read_only(row.copy()) for row in first.rows]
-        with np.errstate(all="ignore"):
-            value = func(first.x0.copy(), *rows, *args)
+        try:
+            with np.errstate(all="ignore"):
+                value = func(first.x0.copy(), *rows, *args)
+        except Exception as error:
+            add_note(
+                error,
+                f"func was called with X of shape {first.x0.shape}, the points of many fits as "
+                "rows, and as many rows of each array in data.",
+            )
+            raise
         size, eps = _residuals_of(value, first.numbers.size), residual_eps(value)
     if size < n:
         too_few_residuals(n, size)

@@ -124,7 +124,7 @@ class Problem:
 
 def take(array: npt.NDArray[Any], shape: tuple[int, ...], numbers: IndexArray) -> npt.NDArray[Any]:
     """Take the rows of fits out of an array of shape (*shape, ...): a view where it can be one."""
-    if array.flags.c_contiguous:
+    if numbers.size and array.flags.c_contiguous:
         flat = array.reshape(-1, *array.shape[len(shape) :])
         first, last = int(numbers[0]), int(numbers[-1])
         if last - first + 1 == numbers.size:

@@ -45,12 +45,14 @@ class Maps:
         self.x = xdata
         self.missing_x = self._missing_for_all()
         self.sigma = None if sigma is None else _as_map("sigma", sigma)
+        if self.shape != () and self.sigma is not None and self.sigma.shape == (*self.shape, 1):
+            self.sigma = np.broadcast_to(self.sigma, self.y.shape)
         self.own_sigma = self.sigma is not None and self.sigma.shape == self.y.shape
         if self.sigma is not None and not self.own_sigma:
             if self.sigma.shape not in ((), (1,), (self.m,)):
                 raise ValueError(
-                    f"sigma has shape {self.sigma.shape}; want a scalar, ({self.m},), or that of "
-                    f"ydata, {self.y.shape}."
+                    f"sigma has shape {self.sigma.shape}; want a scalar, ({self.m},), "
+                    f"{(*self.shape, 1)}, or that of ydata, {self.y.shape}."
                 )
             self.sigma = np.broadcast_to(self.sigma.astype(np.float64), (self.m,))
 
@@ -147,7 +149,7 @@ class Maps:
         """Take `p0` for what it is."""
         if callable(p0) and not hasattr(p0, "keys"):
             return Starts(self, f, None, p0, bounds)
-        if p0 is not None and not hasattr(p0, "keys") and np.ndim(p0) > 1:
+        if p0 is not None and np.ndim(p0) > 1:
             array = _as_map("p0", p0)
             if array.shape[:-1] != self.shape or array.shape[-1] == 0:
                 raise ValueError(

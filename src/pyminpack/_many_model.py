@@ -25,8 +25,10 @@ APART = 2.0**-10
 ADVICE = (
     "f gets the parameters of many fits at a time, each of shape (b, 1), and returns shape (b, M): "
     "write it with NumPy's functions in place of math's, np.where in place of if, sums over the "
-    "last axis with keepdims=True. A model that cannot be written so takes a loop over curve_fit."
+    "last axis with keepdims=True, np.broadcast_arrays around what is stacked. A model that cannot "
+    "be written so takes a loop over curve_fit."
 )
+OWN_X = " xdata has the shape of ydata, and so f got it with shape (b, M): each fit's own row."
 
 
 class BatchModel:
@@ -44,13 +46,18 @@ class BatchModel:
         self._axes: tuple[int, ...] = (0, 1, 2)
         self.eps = float(np.finfo(np.float64).eps)
 
-    def derivatives(self, x: Any, *parameters: FloatArray) -> Any:
+    def derivatives(self, x: Any, *parameters: FloatArray) -> FloatArray:
         """Return what `jac` does, shape (b, M, N)."""
         assert self._jac is not None
-        b, jacobian = len(parameters[0]), _as_floats(self._jac(x, *parameters), "jac returned")
-        if jacobian.ndim == 3:
-            return jacobian.transpose(self._axes)
-        return np.broadcast_to(jacobian, (b, self._maps.m, self._n))
+        jacobian = _as_floats(self._jac(x, *parameters), "jac returned")
+        want = len(parameters[0]), self._maps.m, self._n
+        turned = jacobian.transpose(self._axes) if jacobian.ndim == 3 else jacobian
+        if turned.shape == want:
+            return turned
+        try:
+            return np.broadcast_to(turned, want)
+        except ValueError:
+            raise self._no_jacobian(jacobian.shape, want[0]) from None
 
     def _x(self, rows: tuple[FloatArray, ...]) -> Any:
         return self._maps.as_f_gets_it(rows[0]) if rows else self._maps.x
@@ -62,55 +69,79 @@ class BatchModel:
         x0 = starts.take(numbers).copy()
         if np.array_equal(x0[0], x0[1]):
             x0[1] = self._nearby(x0[1])
-        x0 = np.concatenate([x0, x0[:1]])  # three: no shape of one fit, and rarely M or N
-        numbers = np.append(numbers, numbers[0])
+        # As many as tell the axes of many fits apart, and have no shape of one fit.
+        b = next(size for size in range(3, 6) if size not in (self._maps.m, self._n))
+        x0, numbers = np.resize(x0, (b, self._n)), np.resize(numbers, b)
         rows = self._maps.block(numbers)[3]
         with np.errstate(all="ignore"):
             together = self._together(x0, rows)
             for i in range(2):
                 self._compare(together, x0, rows, i)
             if self._jac is not None:
-                value = self._jac(self._x(rows), *_columns(x0))
-                self._find_axes(_as_floats(value, "jac returned").shape, len(x0))
+                value = self._called("jac", self._jac, x0, rows)
+                self._find_axes(_as_floats(value, "jac returned").shape, b)
 
     def _nearby(self, x: FloatArray) -> FloatArray:
         moved = np.where(x == 0, APART, x * (1 + APART))
         return moved if self._limits is None else np.clip(moved, *self._limits)
 
-    def _together(self, x0: FloatArray, rows: tuple[FloatArray, ...]) -> FloatArray:
+    def _called(
+        self, name: str, function: Callable[..., Any], x0: FloatArray, rows: tuple[FloatArray, ...]
+    ) -> Any:
+        """Call it for these fits together; where that fails, see whether it can be for one."""
         try:
-            value = self._f(self._x(rows), *_columns(x0))
-        except (TypeError, ValueError) as error:
-            if text := _parameters.wrong_number(self._f, self._n):
+            return function(self._x(rows), *_columns(x0))
+        except Exception as error:
+            if name == "f" and (text := _parameters.wrong_number(function, self._n)):
                 raise TypeError(text) from error
-            if self._alone(x0, rows, 0) is None:
+            if self._alone(name, function, x0, rows, 0) is None:
                 raise  # it is not the shapes
-            raise TypeError(f"f does not broadcast: {error!s:.200} {ADVICE}") from error
+            text = f"{error!s:.200}".rstrip(".")
+            raise TypeError(f"{name} does not broadcast: {text}. {ADVICE}") from error
+
+    def _alone(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        x0: FloatArray,
+        rows: tuple[FloatArray, ...],
+        i: int,
+    ) -> FloatArray | None:
+        """Return it for one fit, as `curve_fit` calls it; None where it cannot be called so."""
+        x = rows[0][i] if rows else self._maps.x
+        try:
+            return _as_floats(function(x, *x0[i]), f"{name} returned")
+        except Exception:
+            return None
+
+    def _together(self, x0: FloatArray, rows: tuple[FloatArray, ...]) -> FloatArray:
+        value = self._called("f", self._f, x0, rows)
         self.eps = residual_eps(value)
-        values = _as_floats(value, "f returned")
-        want = len(x0), self._maps.m
+        values, m = _as_floats(value, "f returned"), self._maps.m
+        want = len(x0), m
         try:
             return np.broadcast_to(values, want)
         except ValueError:
-            raise TypeError(
-                f"f does not broadcast: it returned shape {values.shape} for {want[0]} fits; want "
-                f"{want}. {ADVICE}"
-            ) from None
-
-    def _alone(self, x0: FloatArray, rows: tuple[FloatArray, ...], i: int) -> FloatArray | None:
-        """Return f for one fit, as `curve_fit` calls it; None where it cannot be called so."""
-        x = rows[0][i] if rows else self._maps.x
-        try:
-            return np.broadcast_to(_as_floats(self._f(x, *x0[i]), "f returned"), (self._maps.m,))
-        except Exception:
-            return None
+            pass
+        alone = self._alone("f", self._f, x0, rows, 0)
+        if alone is not None and alone.ndim == 1 and alone.size not in (1, m):
+            raise ValueError(
+                f"f returned {alone.size} values for a fit, and ydata, shape {self._maps.y.shape}, "
+                f"has {m}: the last axis holds the points of a fit. "
+                "np.moveaxis(ydata, axis, -1) brings them there."
+            )
+        raise TypeError(
+            f"f does not broadcast: it returned shape {values.shape} for {want[0]} fits; want "
+            f"{want}. {ADVICE}"
+        )
 
     def _compare(
         self, together: FloatArray, x0: FloatArray, rows: tuple[FloatArray, ...], i: int
     ) -> None:
-        alone = self._alone(x0, rows, i)
-        if alone is None:
+        alone = self._alone("f", self._f, x0, rows, i)
+        if alone is None or alone.shape not in ((), (1,), (self._maps.m,)):
             return
+        alone = np.broadcast_to(alone, (self._maps.m,))
         both = np.isfinite(alone) & np.isfinite(together[i])
         size = np.abs(alone[both]).max(initial=0.0)
         tolerance = max(SUSPICIOUS, self.eps**0.5) * size
@@ -119,6 +150,7 @@ class BatchModel:
             raise TypeError(
                 f"f mixes fits: called for {len(together)} of them it gives {together[i, j]:.6g} "
                 f"where it gives {alone[j]:.6g} for one alone (fit {i}, point {j}). {ADVICE}"
+                + (OWN_X if rows else "")
             )
 
     def _find_axes(self, shape: tuple[int, ...], b: int) -> None:
@@ -130,10 +162,13 @@ class BatchModel:
             if tuple(shape[axis] for axis in axes if len(shape) == 3) == want:
                 self._axes = axes
                 return
-        raise TypeError(
-            f"jac returned shape {shape} for {b} fits; want {want} = (b, M, N), or its axes in "
-            "another order. Derivatives that do not depend on all parameters need "
-            "np.broadcast_to or np.broadcast_arrays before they are stacked."
+        raise self._no_jacobian(shape, b)
+
+    def _no_jacobian(self, shape: tuple[int, ...], b: int) -> TypeError:
+        return TypeError(
+            f"jac returned shape {shape} for {b} fits; want {(b, self._maps.m, self._n)} = "
+            "(b, M, N), or its axes in another order. Derivatives that do not depend on all "
+            "parameters need np.broadcast_to or np.broadcast_arrays before they are stacked."
         )
 
 

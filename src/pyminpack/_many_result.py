@@ -119,6 +119,10 @@ class ManyFits:
 
     def message(self, index: int | tuple[int, ...] = ()) -> str:
         """Say why the fit at that place has ended."""
+        if np.ndim(self.ier[index]):
+            raise IndexError(
+                f"{index!r} is not one fit of shape {self.ier.shape}; want an index for each axis."
+            )
         return self._text(int(self.ier[index]), int(self._why[index]))
 
     def _text(self, ier: int, why: int) -> str:
@@ -181,7 +185,9 @@ class ManyFits:
     def _headline(self) -> str:
         failed, n = int(np.count_nonzero(self.failed)), self.popt.shape[-1]
         total = self.ier.size
-        return f"{total:,} fits of {n} parameters: {total - failed:,} converged, {failed:,} not"
+        what = f"{total:,} {'fit' if total == 1 else 'fits'} of {n}"
+        what += " parameter" if n == 1 else " parameters"
+        return f"{what}: {total - failed:,} converged, {failed:,} not"
 
 
 def _returned(ier: int, why: int) -> str:

@@ -111,6 +111,15 @@ def test_same_as_curve_fit():
             np.testing.assert_allclose(np.sqrt(pcov[k].diagonal()), alone.stderr, rtol=1e-4)
 
 
+def test_sigma_of_each_fit():
+    """Protects one number a fit: the same as for each of its points."""
+    y, p0, rng = images(6, seed=13)
+    sigma = rng.uniform(0.05, 0.2, (6, 1))
+    fits = curve_fit_many(gaussian, X, y, p0, sigma, absolute_sigma=True)
+    expected = curve_fit_many(gaussian, X, y, p0, sigma + 0 * y, absolute_sigma=True)
+    np.testing.assert_array_equal(fits.stderr, expected.stderr)
+
+
 def test_starts():
     """Protects each way of giving p0."""
     y, _, _ = images(12, seed=6)
@@ -162,6 +171,11 @@ def test_data_of_all_shapes():
     np.testing.assert_allclose(curve_fit_many(plane, xy, z).popt, [[1, 2, -3]] * 5, rtol=1e-6)
     shared = curve_fit_many(plane, xy[0], np.stack([z[0], 2 * z[0], -z[0]]))
     np.testing.assert_allclose(shared.popt, [[1, 2, -3], [2, 4, -6], [-1, -2, 3]], rtol=1e-6)
+    pandas = pytest.importorskip("pandas")
+    tables = curve_fit_many(gaussian, X, pandas.DataFrame(y), pandas.DataFrame(p0))
+    np.testing.assert_array_equal(tables.popt, expected.popt)
+    none = curve_fit_many(gaussian, X, y[:0], lambda x, y: np.tile(TRUTH, (len(y), 1)))
+    assert none.pcov.shape == (0, 4, 4)
     table = curve_fit_many(lambda d, a: a * d["t"], {"t": X}, np.stack([X, 2 * X]))
     np.testing.assert_allclose(table.popt[:, 0], [1, 2], rtol=1e-6)
 
@@ -215,6 +229,17 @@ def test_layouts_of_jac(layout):
     assert np.median(fits.nfev) < 0.5 * np.median(expected.nfev)
 
 
+def test_layouts_of_jac_with_three_parameters():
+    """Protects a jac whose axes come in another order, N being the number of fits that is tried."""
+    y = np.stack([1 + 2 * X + k * X**2 for k in range(5)])
+
+    def jac(x, *parameters):
+        return np.stack(np.broadcast_arrays(*parameters, 1.0, x, x**2)[3:])
+
+    fits = curve_fit_many(lambda x, a, b, c: a + b * x + c * x**2, X, y, jac=jac)
+    np.testing.assert_allclose(fits.popt[:, 2], range(5), atol=1e-6)
+
+
 def test_models_that_return_less():
     """Protects constants, and derivatives that do not depend on the parameters."""
     y = np.stack([np.full(24, 2.0), np.full(24, 5.0)])
@@ -234,6 +259,7 @@ NOT_BROADCASTING = {
     "mixed": lambda x, a, b: a * x / np.max(a * x) + b,
     "stacked": lambda x, a, b: np.array([a, b]).ravel()[:2] @ np.stack([x, x**2]),
     "the last": lambda x, a, b: a * x + np.ravel(b)[-1],
+    "piecewise": lambda x, a, b: np.piecewise(a * x, [x < b], [lambda x: b, a]),
 }
 
 
@@ -277,6 +303,16 @@ BAD_CALLS = {
         TypeError,
         r"jac returned shape \(2, 2\)",
     ),
+    "jac's parts": (
+        {"jac": lambda x, a, b, c, d: np.array([a * x, b * x, c * x, np.ones_like(x)])},
+        TypeError,
+        r"jac does not broadcast: .*\. f gets .*np\.broadcast_arrays",
+    ),
+    "points first": (
+        {"ydata": np.ones((24, 5))},
+        ValueError,
+        r"f returned 24 values for a fit, and ydata, shape \(24, 5\), has 5: .*moveaxis",
+    ),
     "empty": ({"ydata": np.ones((3, 0))}, ValueError, r"ydata has shape \(3, 0\)"),
     "text": ({"ydata": [["a"]]}, TypeError, "ydata is"),
     "sigma": ({"sigma": np.ones(3)}, ValueError, r"sigma has shape \(3,\); want"),
@@ -314,3 +350,5 @@ def test_summary():
     )
     assert any("Number of calls to function has reached maxfev = 12." in line for line in rest)
     assert repr(fits) == f"<ManyFits of shape (3, 4): {first}>"
+    with pytest.raises(IndexError, match=r"2 is not one fit of shape \(3, 4\)"):
+        fits.message(2)

@@ -225,6 +225,7 @@ BAD_CALLS = {
     "data of another shape": ({"data": [np.ones(3)]}, ValueError, r"data\[0\] has shape \(3,\)"),
     "objects": ({"data": [np.array([None] * 4)]}, TypeError, r"data\[0\]"),
     "one for all": ({"func": lambda X: X[0]}, ValueError, r"func returned shape \(2,\)"),
+    "alone": ({"func": lambda X: X + np.ones(5)}, ValueError, r"called with X of shape \(2, 2\)"),
     "few": ({"func": lambda X: X[:, :1]}, TypeError, "N=2 must not exceed .* M=1"),
     "Dfun": ({"Dfun": lambda X: X}, TypeError, r"Jacobians of shape \(4, 2\); want \(4, 2, 2\)"),
     "ftol": ({"ftol": -1.0}, TypeError, "Improper input parameters. ftol is -1.0"),
