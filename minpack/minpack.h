@@ -31,6 +31,7 @@ void lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, 
              const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
              double *work, int64_t scratch_size, double *scratch, const double *lower,
              const double *upper, double *inside);
+void lm_stop(lm_state *state, int64_t n, double *x_trial, const double *inside);
 int64_t lm_lmpar_size(int64_t n); /* scratch_size with which a large n is solved by blocks */
 void lm_first_point(int64_t n, double *x, const double *lower, const double *upper);
 double lm_enorm(const int64_t *n, const double *x);

@@ -19,7 +19,8 @@ module minpack_step
    use minpack_bounded, only: first_point, held, landing_point, propose_inside
    use minpack_enorm, only: enorm
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
-                           info_improper, info_maxfev, info_nonfinite, info_xtol, info_xtol_small
+                           info_improper, info_maxfev, info_nonfinite, info_stopped, info_xtol, &
+                           info_xtol_small
    use minpack_judge, only: judge, ratio_shrink
    use minpack_kinds, only: dwarf, epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
@@ -27,7 +28,8 @@ module minpack_step
    use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
    implicit none (type, external)
    private
-   public :: lm_state, lm_step, request_start, request_residual, request_jacobian, request_stop
+   public :: lm_state, lm_step, lm_stop
+   public :: request_start, request_residual, request_jacobian, request_stop
 
    integer(c_int), parameter :: request_start = 0
    integer(c_int), parameter :: request_residual = 1
@@ -191,6 +193,22 @@ contains
          end if
       end if
    end subroutine lm_step
+
+   pure subroutine lm_stop(state, n, x_trial, inside) bind(c, name="lm_stop")
+      !! Who watches has seen enough, after x has moved: end, at the best point of all attempts.
+      type(lm_state), intent(inout) :: state
+      integer(c_int64_t), intent(in), value :: n
+      real(c_double), intent(inout) :: x_trial(n)
+      real(c_double), intent(in), optional :: inside(n, 3)
+
+      call stop_with(state, info_stopped)
+      if (.not. present(inside)) return
+      if (state%attempt > 1 .and. state%best_fnorm < state%fnorm) then
+         x_trial = inside(:, 2)
+         state%phase = phase_return
+         state%request = request_residual
+      end if
+   end subroutine lm_stop
 
    pure function proper(state, n, diag) result(yes)
       !! Written so that NaN is improper.
@@ -381,7 +399,9 @@ contains
       real(wp), intent(in) :: x_trial(n)
 
       state%request = request_stop
-      if (state%phase == phase_return) state%request = request_jacobian
+      if (state%phase == phase_return .and. state%info /= info_stopped) then
+         state%request = request_jacobian
+      end if
       if (state%phase == phase_return .or. &
           state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%size)) then
          state%accepted = 1

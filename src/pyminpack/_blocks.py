@@ -377,8 +377,8 @@ class _Run:
             self._evaluate()
             if fit.accepted:
                 self._save()
-                if watch is not None and fit.iteration > 1 and not self._show(watch):
-                    return INFO_STOPPED
+                if watch is not None and fit.iteration > 1 and fit.info != INFO_STOPPED:
+                    self._show(watch)
         self._save()
         return fit.info
 
@@ -423,16 +423,16 @@ class _Run:
             self.bad = part.bad
             fit.nonfinite(part.bad[1])
 
-    def _show(self, watch: Callable[..., None]) -> bool:
-        """Tell of a new point: whether the fit is to go on, or has just converged."""
+    def _show(self, watch: Callable[..., None]) -> None:
+        """Tell of a new point."""
         fit = self._fit
         x = fit.x
         residuals = BlockResiduals(self._problem, x, self._blocks, self.rows, fit.fnorm)
         try:
             watch(x, residuals, fit.nfev, fit.iteration - 1, fit.delta, 0.5 * fit.fnorm**2)
         except StopIteration:
-            return fit.request == "stop" and fit.info in CONVERGED
-        return True
+            if fit.request != "stop" or fit.info not in CONVERGED:
+                fit.stop()
 
     def _resume(self, store: Checkpoint) -> None:
         found = store.load(self._fit)
@@ -442,7 +442,8 @@ class _Run:
                 Dfun.nfev = calls
 
     def _save(self) -> None:
-        if self.store is not None:
+        # Who has stopped a fit may want to go on with it.
+        if self.store is not None and self._fit.info != INFO_STOPPED:
             Dfun = self._problem.Dfun
             calls = Dfun.nfev if isinstance(Dfun, BlockDifferences) else 0
             self.store.save(self._fit, self.rows, len(self._sizes), self._epsfcn, calls)

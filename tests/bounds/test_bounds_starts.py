@@ -96,6 +96,33 @@ def test_callback_sees_new_starts():
     np.testing.assert_array_equal(seen[-1][0], popt)
 
 
+@pytest.mark.parametrize("blocks", [None, [slice(0, 20), slice(20, None)]], ids=["whole", "blocks"])
+def test_stopped_in_a_later_attempt(blocks):
+    """The best of all points is returned, not the one that was being tried."""
+    model, truth, digits, start, bounds, _ = NAMED["gone to zero"]
+    x = POINTS[model]
+    y = np.round(model(x, *truth), digits)
+    seen = []
+
+    def callback(iteration):
+        seen.append((iteration.cost, iteration.x.copy()))
+        if iteration.cost > seen[0][0]:  # no step leads up, but a new start
+            raise StopIteration
+
+    def func(p, rows=slice(None)):
+        return model(x[rows], *p) - y[rows]
+
+    end, _, info, _, ier = leastsq(
+        func, start, bounds=bounds, callback=callback, full_output=True, blocks=blocks
+    )
+    best, point = min(seen, key=lambda pair: pair[0])
+    assert best < seen[-1][0]
+    assert ier == 10
+    np.testing.assert_array_equal(end, point)
+    residuals = np.concatenate(list(info["fvec"])) if blocks else info["fvec"]
+    np.testing.assert_array_equal(residuals, func(end))
+
+
 @pytest.fixture(scope="module", params=[2.0, 9.0], ids="within a factor of {:g}".format)
 def outcomes(request):
     optimize = pytest.importorskip("scipy.optimize", reason="compares with SciPy's curve_fit")

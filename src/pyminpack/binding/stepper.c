@@ -325,6 +325,17 @@ stepper_differences(PyObject *self, PyObject *epsfcn)
 }
 
 static PyObject *
+stepper_stop(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    lm_fit *fit = &((stepper *)self)->fit;
+    if (!is_free_for_use((stepper *)self)) {
+        return NULL;
+    }
+    lm_stop(&fit->state, fit->n, fit->x_trial, fit->inside);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 stepper_covariance(PyObject *self, PyObject *Py_UNUSED(none))
 {
     stepper *s = (stepper *)self;
@@ -459,6 +470,8 @@ static PyMethodDef stepper_methods[] = {
     {"differences", stepper_differences, METH_O,
      "differences(epsfcn)\n--\n\nThe values that x[j] is to take, one at a time, for a Jacobian at x; "
      "and the steps that lead there, 0 where bounds fix x[j]."},
+    {"stop", stepper_stop, METH_NOARGS,
+     "stop()\n--\n\nEnd after x has moved: at the best point, whose residuals may be asked for again."},
     {"covariance", stepper_covariance, METH_NOARGS,
      "covariance()\n--\n\nThe inverse of J^T J, or None."},
     {"numbers", stepper_numbers, METH_NOARGS,

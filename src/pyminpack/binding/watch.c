@@ -6,6 +6,9 @@ int
 tell(PyObject *watch, whole_fit *f)
 {
     const lm_state *state = &f->fit.state;
+    if (state->info == INFO_STOPPED) { /* on its way back to the best point */
+        return 0;
+    }
     PyObject *x = vector(f->fit.n, NPY_DOUBLE, f->fit.x), *fvec = vector(f->m, NPY_DOUBLE, f->fvec);
     PyObject *answer = x && fvec ? PyObject_CallFunction(watch, "OOLLd", x, fvec, (long long)state->nfev,
                                                          (long long)state->iteration - 1, state->delta)
@@ -21,7 +24,7 @@ tell(PyObject *watch, whole_fit *f)
     }
     PyErr_Clear();
     if (state->request != REQUEST_STOP || state->info > INFO_GTOL) {
-        lm_end(&f->fit, INFO_STOPPED);
+        lm_stop(&f->fit.state, f->fit.n, f->fit.x_trial, f->fit.inside);
     }
     return 0;
 }
