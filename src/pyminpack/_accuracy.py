@@ -296,10 +296,10 @@ def _fit(
     if outcome.ier not in AS_FAR_AS_CAN_BE:
         return outcome
     ier = AS_FAR_AS_CAN_BE[outcome.ier]
-    tolerances = [as_real(name, options.get(name, 0.0)) for name in ("ftol", "xtol", "gtol")]
+    ftol, xtol, gtol = (as_real(k, options.get(k, 0.0)) for k in ("ftol", "xtol", "gtol"))
     infodict = outcome.infodict
     cov_x = covariance_of(infodict["fjac"], infodict["ipvt"])
-    return outcome._replace(cov_x=cov_x, mesg=message(ier, *tolerances, 0), ier=ier)
+    return outcome._replace(cov_x=cov_x, mesg=message(ier, (ftol, xtol, gtol, 0, False)), ier=ier)
 
 
 def _is_no_higher(better: FullOutput, outcome: FullOutput, scale: float) -> bool:

@@ -8,10 +8,13 @@ import operator
 import os
 import reprlib
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ._minpack import Options
 
 __all__ = [
     "EPS",
@@ -24,6 +27,7 @@ __all__ = [
     "as_residuals",
     "improper",
     "layout_advice",
+    "limit_on_calls",
     "require_callable",
     "residual_eps",
     "thread_count",
@@ -207,21 +211,25 @@ def too_few_residuals(n: int, m: int) -> NoReturn:
     )
 
 
-def improper(
-    n: int, ftol: float, xtol: float, gtol: float, epsfcn: float | None, factor: float
-) -> str:
-    """Say which argument made the input improper, and why."""
-    checks: list[tuple[str, float | None, Callable[[float], bool], str]] = [
-        ("ftol", ftol, lambda v: v >= 0, "a number ≥ 0"),
-        ("xtol", xtol, lambda v: v >= 0, "a number ≥ 0"),
-        ("gtol", gtol, lambda v: v >= 0, "a number ≥ 0"),
-        ("epsfcn", epsfcn, lambda v: bool(np.isfinite(v)), "a finite number or None"),
-        ("factor", factor, lambda v: v > 0, "a number > 0"),
+def improper(n: int, options: Options) -> str:
+    """Say which argument made the input improper, and why; empty where none is."""
+    checks: list[tuple[str, Callable[[float], bool], str]] = [
+        ("ftol", lambda v: v >= 0, "a number ≥ 0"),
+        ("xtol", lambda v: v >= 0, "a number ≥ 0"),
+        ("gtol", lambda v: v >= 0, "a number ≥ 0"),
+        ("epsfcn", math.isfinite, "a finite number or None"),
+        ("factor", lambda v: v > 0, "a number > 0"),
     ]
-    for name, value, valid, want in checks:
+    for name, valid, want in checks:
+        value = getattr(options, name)
         if value is not None and not valid(value):
             return f"{name} is {value}; want {want}."
     return "x0 is empty; want at least one parameter." if n == 0 else ""
+
+
+def limit_on_calls(options: Options, n: int, analytic: bool) -> int:
+    """Return ``maxfev``, MINPACK's own where that is not positive."""
+    return options.maxfev if options.maxfev > 0 else (100 if analytic else 200) * (n + 1)
 
 
 def as_batch(value: Any, points: int, m: int, is_model: bool) -> FloatArray:

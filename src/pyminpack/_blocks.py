@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import EPS, as_residuals, residual_eps, too_few_residuals
+from ._arguments import EPS, as_residuals, limit_on_calls, residual_eps, too_few_residuals
 from ._checkpoint import Checkpoint
 from ._crew import Crew, as_blocks
 from ._differences import Differences, jacobian_by
 from ._minpack import (
     INFO_NONFINITE,
     INFO_STOPPED,
+    Options,
     Stepper,
     enorm,
     fresh_residuals,
@@ -295,16 +296,8 @@ def solve_blocks(
     Dfun: Callable[..., Any] | None,
     full_output: bool,
     col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float | None,
-    factor: float,
-    diag: npt.ArrayLike | None,
-    limits: FloatArray | None,
+    options: Options,
     watch: Callable[..., None] | None,
-    trials_only: bool,
     *,
     blocks: Any,
     workers: int = 1,
@@ -314,21 +307,13 @@ def solve_blocks(
     """Run a fit, with the arguments of `_minpack.solve`, over blocks."""
     problem = Problem(func, args, Dfun, bool(col_deriv))
     source = as_blocks(blocks)
-    size = np.size(x0)
-    limit = maxfev if maxfev > 0 else (200 if Dfun is None else 100) * (size + 1)
-    proper = epsfcn is None or math.isfinite(epsfcn)
-    fit = Stepper(
-        x0, ftol=ftol, xtol=xtol, gtol=gtol, maxfev=min(limit, 2**63 - 1),
-        factor=factor if proper else math.nan, diag=diag, bounds=limits,
-    )  # fmt: skip
+    fit = Stepper(x0, options)
+    fit.maxfev = limit_on_calls(options, fit.x.size, Dfun is not None)
     # A crew that has come is at work for others, too: it is not ours to end.
     with nullcontext(executor) if isinstance(executor, Crew) else Crew(workers, executor) as crew:
-        run = _Run(problem, source, crew, fit, epsfcn, trials_only)
+        run = _Run(problem, source, crew, fit, options)
         if checkpoint is not None:
-            run.store = Checkpoint(
-                checkpoint, fit, _derivatives(Dfun), ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev,
-                epsfcn=epsfcn, factor=factor, diag=diag, bounds=limits, max_nfev=trials_only,
-            )  # fmt: skip
+            run.store = Checkpoint(checkpoint, fit, _derivatives(Dfun), options)
         ier = run.to_the_end(watch)
     if not full_output and ier in (*CONVERGED, INFO_STOPPED):
         return fit.x, ier
@@ -355,11 +340,10 @@ class _Run:
         blocks: Iterable[Any],
         crew: Crew,
         fit: Stepper,
-        epsfcn: float | None,
-        trials_only: bool,
+        options: Options,
     ) -> None:
         self._problem, self._blocks, self._crew, self._fit = problem, blocks, crew, fit
-        self._epsfcn, self._trials_only = epsfcn, trials_only
+        self._epsfcn, self._trials_only = options.epsfcn, options.trials_only
         self._sizes = array("q")
         self.rows = 0
         self.bad: tuple[int, int, float] | None = None

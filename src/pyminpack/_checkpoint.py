@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import _describe
-from ._minpack import Stepper
+from ._minpack import Options, Stepper
 
 __all__ = ["Checkpoint"]
 
 FloatArray = npt.NDArray[np.float64]
 
 FORMAT = "pyminpack checkpoint 1"
+#: What the path of a fit depends on.
+OPTIONS = ("ftol", "xtol", "gtol", "maxfev", "epsfcn", "factor", "diag", "bounds")
 #: Relative change of the norm of the residuals that rounding can make, on another machine.
 SAME = 1e-8
 
@@ -32,11 +34,11 @@ class Checkpoint:
         That is about to begin.
     derivatives : str
         Where the Jacobian is from.
-    **arguments
-        What else the path of the fit depends on.
+    options : Options
+        With which.
     """
 
-    def __init__(self, path: Any, fit: Stepper, derivatives: str, **arguments: Any) -> None:
+    def __init__(self, path: Any, fit: Stepper, derivatives: str, options: Options) -> None:
         try:
             self._path = os.fsdecode(path)
         except TypeError:
@@ -47,7 +49,8 @@ class Checkpoint:
         self._problem = {
             "x0": fit.x,
             "derivatives": np.array(derivatives),
-            **{name: _as_array(value) for name, value in arguments.items()},
+            **{name: _as_array(getattr(options, name)) for name in OPTIONS},
+            "max_nfev": _as_array(options.trials_only),
         }
         self._resumed: tuple[int, int] | None = None
 

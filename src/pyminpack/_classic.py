@@ -146,39 +146,31 @@ def solve(
     Dfun: Callable[..., Any] | None,
     full_output: bool,
     col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float | None,
-    factor: float,
-    diag: npt.ArrayLike | None,
-    bounds: FloatArray | None = None,
-    watch: Callable[..., None] | None = None,
-    trials_only: bool = False,
+    options: _minpack.Options,
+    watch: Callable[..., None] | None,
 ) -> tuple[FloatArray, int] | _minpack.Outcome:
     """Run a fit, with the arguments and the result of `_minpack.solve`; no bounds, no watching."""
-    if bounds is not None or watch is not None:
+    if options.bounds is not None or watch is not None:
         raise ValueError(
             "bounds, callback and verbose need pyminpack's own core: "
             "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
         )
     x = _start.as_start(x0)
     n = x.size
-    limit = maxfev
-    if limit <= 0:
-        limit = (200 if Dfun is None else 100) * (n + 1)
-    elif trials_only and Dfun is None:
+    limit = _arguments.limit_on_calls(options, n, Dfun is not None)
+    if options.maxfev > 0 and options.trials_only and Dfun is None:
         limit *= n + 1  # at most one Jacobian a trial; MINPACK counts the two together
 
-    scale = np.ones(n) if diag is None else _arguments.as_diag(diag, n)
-    mode = 1 if diag is None else 2
+    scale, mode = np.ones(n), 1
+    if options.diag is not None:
+        scale, mode = _arguments.as_diag(options.diag, n), 2
 
     value = func(x.copy(), *args)
     fvec = _arguments.as_residuals(value, -1).copy()
     m = fvec.size
     if m < n:
         _arguments.too_few_residuals(n, m)
+    epsfcn = options.epsfcn
     if epsfcn is None:
         epsfcn = _arguments.residual_eps(value)
 
@@ -187,18 +179,20 @@ def solve(
     ipvt = np.arange(1, n + 1, dtype=np.int32)
     guard = Guard(func, Dfun, args, bool(col_deriv), x, fvec.copy())
     info, nfev, njev = 0, 1, 0
-    if not _arguments.improper(n, ftol, xtol, gtol, epsfcn, factor):
-        tolerances = (ftol, xtol, gtol, min(limit, INT_MAX))
+    if not _arguments.improper(n, options):
+        limit, factor = min(limit, INT_MAX), options.factor
+        ftol, xtol, gtol = options.ftol, options.xtol, options.gtol
         with _deferred_interrupt(guard):
             if Dfun is None:
                 info, nfev = _minpack.lmdif(
-                    guard.lmdif, x, fvec, *tolerances, max(epsfcn, EPSMCH), scale, mode, factor,
-                    fjac, ipvt, qtf,
+                    guard.lmdif, x, fvec, ftol, xtol, gtol, limit, max(epsfcn, EPSMCH), scale,
+                    mode, factor, fjac, ipvt, qtf,
                 )  # fmt: skip
             else:
                 info, nfev, njev = _minpack.lmder(
-                    guard.lmder, x, fvec, fjac, *tolerances, scale, mode, factor, ipvt, qtf
-                )
+                    guard.lmder, x, fvec, fjac, ftol, xtol, gtol, limit, scale, mode, factor,
+                    ipvt, qtf,
+                )  # fmt: skip
         if guard.interrupted and guard.error is None:
             raise KeyboardInterrupt
     if guard.error is not None:

@@ -14,6 +14,7 @@ from ._many_dask import LazyFits, curve_fit_lazily, is_lazy
 from ._many_data import Maps
 from ._many_model import BatchModel
 from ._many_result import ManyFits, prepare
+from ._messages import terms
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -188,7 +189,7 @@ def curve_fit_many(
                 "absolute_sigma": absolute_sigma, "jac": jac, "nan_policy": nan_policy,
                 "workers": workers, "chunk": chunk, **options,
             },
-            lambda n: settings.limits(n, jac is not None),
+            lambda n: terms(settings, n, jac is not None),
         )  # fmt: skip
     maps = Maps(xdata, ydata, sigma, nan_policy)
     starts = maps.starts(f, p0, bounds)
@@ -209,7 +210,8 @@ def curve_fit_many(
 
     problem = _many.Problem(
         f, None if jac is None else model.derivatives, () if maps.own_x else (maps.x,), n, maps.m,
-        True, False, settings, model.eps, limits, bool(absolute_sigma), make_block,
+        True, False, _many.completed(settings, n, model.eps, limits), bool(absolute_sigma),
+        make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from ._arguments import as_integer, as_real, improper, require_callable
+from ._arguments import improper, require_callable
 from ._differences import Differences, jacobian_by
 from ._errors import stacklevel
-from ._messages import IMPROPER, message, nonfinite
+from ._messages import IMPROPER, message, nonfinite, terms
 from ._start import as_bounds, as_start
 from ._watch import Iteration, Watch
 
@@ -337,23 +336,13 @@ def leastsq(
         col_deriv, before = True, differences.nfev
     if m is None:
         require_callable(func, Dfun)
-    trials_only = max_nfev is not None
-    if max_nfev is not None:
-        maxfev = max_nfev
-    if type(maxfev) is not int:
-        maxfev = as_integer("maxfev", maxfev)
-    if not (type(ftol) is type(xtol) is type(gtol) is float):
-        ftol, xtol, gtol = as_real("ftol", ftol), as_real("xtol", xtol), as_real("gtol", gtol)
-    if type(factor) is not float:
-        factor = as_real("factor", factor)
-    if epsfcn is not None:
-        epsfcn = as_real("epsfcn", epsfcn)
+    options = _minpack.Options(
+        ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, epsfcn=epsfcn, factor=factor, diag=diag,
+        bounds=limits, max_nfev=max_nfev,
+    )  # fmt: skip
     watch = None if callback is None and not verbose else Watch(callback, verbose)
     try:
-        fit = run(
-            func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, factor,
-            diag, limits, watch, trials_only,
-        )  # fmt: skip
+        fit = run(func, x0, args, Dfun, full_output, col_deriv, options, watch)
     finally:
         if watch is not None:
             watch.close()
@@ -369,11 +358,9 @@ def leastsq(
         block = -1 if blocks is None else fit.block
         mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic, block)
     elif ier == 0:
-        mesg = f"{IMPROPER} {improper(x.size, ftol, xtol, gtol, epsfcn, factor)}"
+        mesg = f"{IMPROPER} {improper(x.size, options)}"
     else:
-        default = (200 if Dfun is None else 100) * (x.size + 1)
-        limit = min(maxfev, sys.maxsize) if maxfev > 0 else default
-        mesg = message(ier, ftol, xtol, gtol, limit, trials_only)
+        mesg = message(ier, terms(options, x.size, Dfun is not None))
     if full_output:
         infodict: Any = {
             "nfev": fit.nfev if differences is None else fit.nfev + differences.nfev - before,

@@ -181,8 +181,8 @@ def leastsq_many(
     if size < n:
         too_few_residuals(n, size)
     problem = _many.Problem(
-        func, Dfun, args, n, size, False, bool(col_deriv), settings, eps,
-        limits, bool(absolute_sigma), make_block,
+        func, Dfun, args, n, size, False, bool(col_deriv),
+        _many.completed(settings, n, eps, limits), bool(absolute_sigma), make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
     return result

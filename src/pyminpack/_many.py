@@ -5,26 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import as_diag, as_integer, as_real, improper, thread_count
+from ._arguments import as_diag, as_integer, improper, thread_count
 from ._compiled import Model
 from ._errors import add_note
 from ._many_result import UNFINISHED, ManyFits
-from ._messages import IMPROPER
-from ._minpack import solve_many
+from ._messages import IMPROPER, terms
+from ._minpack import Options, solve_many
 from ._watch import progress_bar
 
 __all__ = [
     "Block",
-    "Options",
     "Problem",
     "checked_options",
     "chunk_size",
+    "completed",
     "read_only",
     "run",
     "take",
@@ -43,53 +44,29 @@ PATIENCE = 0.1
 COMPILED, TURNS = 1024, 8
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `leastsq` calls by these names, checked."""
-
-    ftol: float = 1.49012e-08
-    xtol: float = 1.49012e-08
-    gtol: float = 0.0
-    maxfev: int = 0
-    max_nfev: int | None = None
-    epsfcn: float | None = None
-    factor: float = 100.0
-    diag: npt.ArrayLike | None = None
-
-    def checked(self, n: int, eps: float) -> tuple[Any, ...]:
-        """Return them as `solve_many` takes them, for functions with that machine precision."""
-        ftol, xtol, gtol = (
-            as_real("ftol", self.ftol),
-            as_real("xtol", self.xtol),
-            as_real("gtol", self.gtol),
-        )
-        factor = as_real("factor", self.factor)
-        epsfcn = eps if self.epsfcn is None else as_real("epsfcn", self.epsfcn)
-        if text := improper(n, ftol, xtol, gtol, epsfcn, factor):
-            raise TypeError(f"{IMPROPER} {text}")
-        limited = self.max_nfev is not None
-        name, limit = ("max_nfev", self.max_nfev) if limited else ("maxfev", self.maxfev)
-        return ftol, xtol, gtol, as_integer(name, limit), epsfcn, factor
-
-    def limits(self, n: int, analytic: bool) -> tuple[Any, ...]:
-        """Return what messages name: tolerances, a limit on calls, and on which."""
-        *tolerances, limit, _, _ = self.checked(n, 0.0)
-        default = (100 if analytic else 200) * (n + 1)
-        return *tolerances, limit if limit > 0 else default, self.max_nfev is not None
-
-    def scale(self, n: int) -> FloatArray | None:
-        """Return `diag`, checked."""
-        return None if self.diag is None else as_diag(self.diag, n)
+#: What of the options of `leastsq` many fits have.
+OPTIONS = ("ftol", "xtol", "gtol", "maxfev", "max_nfev", "epsfcn", "factor", "diag")
 
 
 def checked_options(options: Mapping[str, Any]) -> Options:
     """Make `Options` of them; raise where one is unknown."""
-    names = [entry.name for entry in fields(Options)]
-    if unknown := [name for name in options if name not in names]:
+    if unknown := [name for name in options if name not in OPTIONS]:
         raise TypeError(
-            f"unexpected keyword argument {unknown[0]!r}; the options are {', '.join(names)}."
+            f"unexpected keyword argument {unknown[0]!r}; the options are {', '.join(OPTIONS)}."
         )
     return Options(**options)
+
+
+def completed(options: Options, n: int, eps: float, bounds: FloatArray | None) -> Options:
+    """Add what the problem tells: its `n` variables, the machine precision of its functions."""
+    options = options.replace(
+        epsfcn=eps if options.epsfcn is None else options.epsfcn,
+        diag=None if options.diag is None else as_diag(options.diag, n),
+        bounds=bounds,
+    )
+    if text := improper(n, options):
+        raise TypeError(f"{IMPROPER} {text}")
+    return options
 
 
 @dataclass(frozen=True)
@@ -116,8 +93,6 @@ class Problem:
     is_model: bool
     col_deriv: bool
     options: Options
-    eps: float
-    limits: FloatArray | None
     absolute_sigma: bool
     make_block: Callable[[IndexArray], Block]
 
@@ -188,8 +163,7 @@ def run(
     far, as its attributes ``fits`` and ``result``.
     """
     ier = result.ier.reshape(-1)
-    options = problem.options.checked(problem.n, problem.eps)
-    result._limits = problem.options.limits(problem.n, problem.dfun is not None)
+    result._limits = terms(problem.options, problem.n, problem.dfun is not None)
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
     points = size if chunk is not None else max(size, ANSWER // (8 * problem.m))
@@ -197,41 +171,40 @@ def run(
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
     with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
         supply = _Supply(problem.make_block, ier, size, bar)
-        arguments = (
-            problem.func, problem.dfun, problem.args, supply, result._arrays(), problem.n,
-            problem.m, size, points, problem.is_model, problem.col_deriv, *options,
-            problem.options.scale(problem.n), problem.limits,
-            problem.options.max_nfev is not None, problem.absolute_sigma, stop, blame,
+        work = partial(
+            solve_many, problem.func, problem.dfun, problem.args, supply, result._arrays(),
+            problem.n, problem.m, size, points, problem.is_model, problem.col_deriv,
+            problem.options, problem.absolute_sigma, stop, blame,
         )  # fmt: skip
         try:
             if threads == 1:
-                _work(arguments)
+                _quietly(work)
             else:
-                _share(arguments, stop, min(threads, -(-ier.size // size)))
+                _share(work, stop, min(threads, -(-ier.size // size)))
         except BaseException as error:
             _attach(error, result, blame)
             raise
 
 
-def _work(arguments: tuple[Any, ...]) -> None:
+def _quietly(work: Callable[[], None]) -> None:
     # A step too far is no news: the fit takes it back.
     with np.errstate(all="ignore"):
-        solve_many(*arguments)
+        work()
 
 
-def _share(arguments: tuple[Any, ...], stop: npt.NDArray[np.bool_], threads: int) -> None:
+def _share(work: Callable[[], None], stop: npt.NDArray[np.bool_], threads: int) -> None:
     """Work in several threads; the first error ends all of them, and so does one in this thread."""
     errors = list[BaseException]()
 
-    def work() -> None:
+    def take_part() -> None:
         try:
-            _work(arguments)
+            _quietly(work)
         except BaseException as error:
             if not stop[0]:
                 stop[0] = True
                 errors.append(error)
 
-    started = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
+    started = [threading.Thread(target=take_part, daemon=True) for _ in range(threads)]
     try:
         for thread in started:
             thread.start()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from . import _parameters
 from ._fit_data import is_dask
 from ._many_result import UNFINISHED, ManyFits
+from ._messages import Terms
 
 __all__ = ["LazyFits", "curve_fit_lazily", "is_lazy"]
 
@@ -41,7 +42,7 @@ class LazyFits:
     array([0., 1., 2., 3., 4., 5.])
     """
 
-    def __init__(self, packed: Any, limits: tuple[Any, ...]) -> None:
+    def __init__(self, packed: Any, limits: Terms) -> None:
         self._packed, self._limits = packed, limits
         self.popt, self.stderr = packed["popt"], packed["stderr"]
         self.pcov = packed["pcov"] if "pcov" in packed.dtype.names else None
@@ -77,7 +78,7 @@ def pack(fits: ManyFits, kind: np.dtype[Any]) -> npt.NDArray[Any]:
     return packed
 
 
-def unpack(packed: npt.NDArray[Any], limits: tuple[Any, ...]) -> ManyFits:
+def unpack(packed: npt.NDArray[Any], limits: Terms) -> ManyFits:
     """Make the result of records."""
     packed = np.asarray(packed)
     names = packed.dtype.names or ()
@@ -98,7 +99,7 @@ def curve_fit_lazily(
     bounds: Any,
     covariance: bool | None,
     settings: dict[str, Any],
-    limits: Callable[[int], tuple[Any, ...]],
+    limits: Callable[[int], Terms],
 ) -> LazyFits:
     """Make the graph; `settings` are the other arguments of `curve_fit_many`."""
     import dask.array

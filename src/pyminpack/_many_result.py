@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import _describe
-from ._messages import message
+from ._messages import Terms, message
 from ._minpack import INFO_NONFINITE
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
@@ -105,7 +105,7 @@ class ManyFits:
         self.nfev: npt.NDArray[np.int32] = array("nfev", (), np.int32, 0)
         self.ier: npt.NDArray[np.int8] = array("ier", (), np.int8, UNFINISHED)
         self._why = np.zeros(shape, dtype=np.int8)
-        self._limits = (0.0, 0.0, 0.0, 0, False)  # as `message` takes them
+        self._limits: Terms = (0.0, 0.0, 0.0, 0, False)
         if given:
             raise ValueError(
                 f"out has {', '.join(map(repr, given))}; it can have popt, stderr, pcov, "
@@ -134,7 +134,7 @@ class ManyFits:
             return f"Not begun: {NOT_BEGUN.get(why, 'improper input.')}"
         if ier == INFO_NONFINITE:
             return NOT_FINITE.get(why, "The residuals or the Jacobian are not finite.")
-        return message(ier, *self._limits)
+        return message(ier, self._limits)
 
     def _arrays(self) -> tuple[Any, ...]:
         """Return what `solve_many` writes to, in its order."""

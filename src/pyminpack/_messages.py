@@ -8,9 +8,19 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ._minpack import CAUSE_JACOBIAN, CAUSE_START, INFO_STOPPED
+from ._arguments import limit_on_calls
+from ._minpack import CAUSE_JACOBIAN, CAUSE_START, INFO_STOPPED, Options
 
-__all__ = ["IMPROPER", "UNKNOWN", "message", "no_degrees_of_freedom", "nonfinite", "of_curve_fit"]
+__all__ = [
+    "IMPROPER",
+    "UNKNOWN",
+    "Terms",
+    "message",
+    "no_degrees_of_freedom",
+    "nonfinite",
+    "of_curve_fit",
+    "terms",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -20,14 +30,23 @@ UNKNOWN = "Covariance of the parameters could not be estimated"
 _WORDS = ((r"\bDfun\b", "jac"), (r"\bfunc\b", "f"), (r"\bx0\b", "p0"), (r"\bx(?= = |\[)", "p"))
 
 
+#: ftol, xtol, gtol, the limit on calls, and whether it leaves out those for differences.
+Terms = tuple[float, float, float, int, bool]
+
+
+def terms(options: Options, n: int, analytic: bool) -> Terms:
+    """Return what the texts name, for a fit of `n` variables with derivatives or without."""
+    limit = limit_on_calls(options, n, analytic)
+    return options.ftol, options.xtol, options.gtol, limit, options.trials_only
+
+
 @lru_cache(maxsize=64)
-def message(
-    ier: int, ftol: float, xtol: float, gtol: float, maxfev: int, trials_only: bool = False
-) -> str:
+def message(ier: int, terms: Terms) -> str:
     """Text for `ier` 1 to 8, 10 and negative ones (the meanings: MINPACK-1 User Guide, ANL-80-74).
 
     Cached: formatting it would cost more than a small fit's bookkeeping.
     """
+    ftol, xtol, gtol, maxfev, trials_only = terms
     if ier < 0:
         return f"Stopped by func or Dfun, which returned {ier}."
     by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"

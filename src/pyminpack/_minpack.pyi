@@ -32,6 +32,33 @@ class Outcome(tuple[Any, ...]):
     cov_x: Any
     def __new__(cls, entries: tuple[Any, ...], /) -> Outcome: ...
 
+class Options:
+    """Options of a fit, checked, as every solver takes them."""
+
+    ftol: float
+    xtol: float
+    gtol: float
+    maxfev: int
+    epsfcn: float | None
+    factor: float
+    diag: npt.ArrayLike | None
+    bounds: Any
+    trials_only: bool
+    def __new__(
+        cls,
+        *,
+        ftol: float = ...,
+        xtol: float = ...,
+        gtol: float = ...,
+        maxfev: int = ...,
+        epsfcn: float | None = ...,
+        factor: float = ...,
+        diag: npt.ArrayLike | None = ...,
+        bounds: Any = ...,
+        max_nfev: int | None = ...,
+    ) -> Options: ...
+    def replace(self, **changes: Any) -> Options: ...
+
 class Stepper:
     """One fit, that says what it waits for (`request`) and is told (`residual`, `jacobian`)."""
 
@@ -56,18 +83,7 @@ class Stepper:
     delta: float
     par: float
     prered: float
-    def __new__(
-        cls,
-        x0: npt.ArrayLike,
-        *,
-        ftol: float = ...,
-        xtol: float = ...,
-        gtol: float = ...,
-        maxfev: int = ...,
-        factor: float = ...,
-        diag: npt.ArrayLike | None = ...,
-        bounds: Any = ...,
-    ) -> Stepper: ...
+    def __new__(cls, x0: npt.ArrayLike, options: Options) -> Stepper: ...
     def residual(self, norm: float, /) -> None: ...
     def jacobian(
         self,
@@ -85,7 +101,24 @@ class Stepper:
     def numbers(self) -> tuple[FloatArray, npt.NDArray[np.int64]]: ...
     def restore(self, reals: FloatArray, integers: npt.NDArray[np.int64], /) -> None: ...
 
-def solve_many(*arguments: Any) -> None: ...
+def solve_many(
+    func: Any,
+    Dfun: Any,
+    args: tuple[Any, ...],
+    supply: Callable[[], tuple[Any, ...] | None],
+    results: tuple[Any, ...],
+    n: int,
+    m: int,
+    slots: int,
+    points: int,
+    is_model: bool,
+    col_deriv: bool,
+    options: Options,
+    absolute_sigma: bool,
+    stop: npt.NDArray[np.bool_],
+    blame: list[npt.NDArray[np.int64]],
+    /,
+) -> None: ...
 def solve(
     func: Callable[..., Any],
     x0: npt.ArrayLike,
@@ -93,16 +126,8 @@ def solve(
     Dfun: Callable[..., Any] | None,
     full_output: bool,
     col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float | None,
-    factor: float,
-    diag: npt.ArrayLike | None,
-    bounds: FloatArray | None,
+    options: Options,
     watch: Callable[..., None] | None,
-    trials_only: bool,
     /,
 ) -> tuple[FloatArray, int] | Outcome: ...
 def parts() -> dict[str, int]: ...
@@ -119,16 +144,8 @@ def solve_compiled(
     Dfun: Any,
     full_output: bool,
     col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float | None,
-    factor: float,
-    diag: npt.ArrayLike | None,
-    bounds: FloatArray | None,
+    options: Options,
     watch: Callable[..., None] | None,
-    trials_only: bool,
     /,
 ) -> tuple[FloatArray, int] | Outcome: ...
 def capsule_address(capsule: Any, /) -> tuple[int, bytes | None]: ...

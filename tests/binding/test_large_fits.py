@@ -117,8 +117,8 @@ def arguments(fit, way, x0=None):
         "columns": (lambda x: np.ascontiguousarray(fit.jacobian(x).T), True),
     }[way]
     start = fit.start if x0 is None else x0
-    tolerances = (2.0**-26, 2.0**-26, 0.0, 0, None)
-    return (fit.residual, start, (), jacobian, True, col_deriv, *tolerances, 100.0, None)
+    options = _minpack.Options(ftol=2.0**-26, xtol=2.0**-26)
+    return fit.residual, start, (), jacobian, True, col_deriv, options, None
 
 
 WAYS = pytest.mark.parametrize("way", ["differences", "rows", "columns"])
@@ -136,9 +136,7 @@ def test_same_path_as_classic(name, way):
     """
     kind, m, parts = FITS[name]
     fit = kind(m, parts)
-    x, info, *_, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = _minpack.solve(
-        *arguments(fit, way), None, None, False
-    )
+    x, info, *_, nfev, njev, fvec, fjac, ipvt, qtf, cov_x = _minpack.solve(*arguments(fit, way))
     expected = _classic.solve(*arguments(fit, way))
     assert info in {1, 2, 3}
     assert (info, nfev, njev) == (expected[1], *expected[5:7])
@@ -241,11 +239,11 @@ class TestMemory:
 def test_concurrent_fits(way):
     """Protects threads: while one has let go of the GIL, others fit, each with its own state."""
     fit = Peaks(2000, 16)
-    _, *expected = alone = _minpack.solve(*arguments(fit, way), None, None, False)
+    _, *expected = alone = _minpack.solve(*arguments(fit, way))
     found = [None] * 4
 
     def run(i):
-        found[i] = _minpack.solve(*arguments(fit, way), None, None, False)
+        found[i] = _minpack.solve(*arguments(fit, way))
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(len(found))]
     for thread in threads:

@@ -10,6 +10,10 @@ from pyminpack import _minpack, leastsq
 pytestmark = pytest.mark.bundled  # compares with our own loop
 
 
+def stepper(x0, **options):
+    return _minpack.Stepper(x0, _minpack.Options(**options))
+
+
 def factors(j, f):
     """J P = Q R in place, as `leastsq` does it for a small J."""
     r, qtf = np.array(j, order="F"), f.copy()
@@ -55,7 +59,7 @@ def test_same_fit(options):
     expected = leastsq(
         decay, start, Dfun=decay_jacobian, full_output=True, callback=told.append, **options
     )
-    fit = _minpack.Stepper(start, **options)
+    fit = stepper(start, **options)
     points = answer(fit, decay, decay_jacobian)
     np.testing.assert_array_equal(fit.x, expected[0])
     nfev = expected[2]["nfev"] if expected[4] else 0  # improper input is seen before any call
@@ -65,7 +69,7 @@ def test_same_fit(options):
 
 def test_without_a_value():
     """Protects the region that shrinks where there are no residuals, and the end of it."""
-    fit = _minpack.Stepper([1.0, 2.0])
+    fit = stepper([1.0, 2.0])
     fit.residual(5.0)
     fit.jacobian(np.eye(2), [1, 2], [3.0, 4.0], [1.0, 1.0])
     first = fit.delta
@@ -81,7 +85,7 @@ def test_without_a_value():
 
 def test_arrays_are_copies():
     start = np.array([1.0, 2.0])
-    fit = _minpack.Stepper(start)
+    fit = stepper(start)
     for array in (start, fit.x, fit.x_trial, fit.diag):
         array[:] = 7.0
     np.testing.assert_array_equal(fit.x, [1.0, 2.0])
@@ -90,7 +94,7 @@ def test_arrays_are_copies():
 
 class TestMisuse:
     def test_out_of_turn(self):
-        fit = _minpack.Stepper([1.0])
+        fit = stepper([1.0])
         with pytest.raises(ValueError, match="waits for 'residual', not for 'jacobian'"):
             fit.jacobian([[1.0]], [1], [1.0], [1.0])
         fit.residual(1.0)
@@ -112,7 +116,7 @@ class TestMisuse:
     )
     def test_factors(self, position, value, match):
         """Protects memory: a pivot out of range would lead out of it."""
-        fit = _minpack.Stepper([1.0, 2.0])
+        fit = stepper([1.0, 2.0])
         fit.residual(1.0)
         given = [np.eye(2), [1, 2], [1.0, 1.0], [1.0, 1.0]]
         given[position] = value
@@ -132,7 +136,7 @@ class TestMisuse:
     )
     def test_arguments(self, options, error, match):
         with pytest.raises(error, match=match):
-            _minpack.Stepper(**options)
+            stepper(**options)
 
 
 class TestRunning:
@@ -142,7 +146,7 @@ class TestRunning:
     j, f = rng.normal(size=(40, 3)), rng.normal(size=40)
 
     def waiting(self):
-        fit = _minpack.Stepper([1.0, 2.0, 3.0], bounds=([0, 2, 0], [2, 2, 9]))
+        fit = stepper([1.0, 2.0, 3.0], bounds=([0, 2, 0], [2, 2, 9]))
         fit.residual(np.linalg.norm(self.f))
         return fit
 
@@ -162,7 +166,7 @@ class TestRunning:
         assert fit.covariance() is None
 
     def test_covariance(self):
-        fit = _minpack.Stepper([1.0, 2.0, 3.0], gtol=1.0)
+        fit = stepper([1.0, 2.0, 3.0], gtol=1.0)
         fit.residual(np.linalg.norm(self.f))
         fit.running(_minpack.reduce_block(self.j, self.f, 3, False))
         assert fit.info == 4
@@ -175,7 +179,7 @@ class TestRunning:
         assert _minpack.reduce_block(j, f, 3, False) == column
         f[row] = np.inf
         assert _minpack.reduce_block(self.j, f, 3, False) == 3
-        fit = _minpack.Stepper([1.0, 2.0, 3.0])
+        fit = stepper([1.0, 2.0, 3.0])
         fit.residual(1.0)
         fit.nonfinite(column)
         assert (fit.info, fit.cause) == (9, 2)
@@ -231,7 +235,7 @@ class TestRunning:
 
     def test_numbers(self):
         """Protects a fit that goes on elsewhere: what follows is the same."""
-        fit, other = self.waiting(), _minpack.Stepper([1, 2, 1], bounds=([0, 2, 0], [2, 2, 9]))
+        fit, other = self.waiting(), stepper([1, 2, 1], bounds=([0, 2, 0], [2, 2, 9]))
         running = _minpack.reduce_block(self.j, self.f, 3, False)
         other.restore(*fit.numbers())
         for one in (fit, other):
@@ -239,13 +243,13 @@ class TestRunning:
             one.residual(1.0)
         for one, two in zip(fit.numbers(), other.numbers(), strict=True):
             np.testing.assert_array_equal(one, two)
-        other.restore(*_minpack.Stepper(np.ones(3), bounds=(0, 9)).numbers())
+        other.restore(*stepper(np.ones(3), bounds=(0, 9)).numbers())
         assert (other.request, other.nfev) == ("residual", 0)
 
     def test_misuse(self):
         fit, running = self.waiting(), _minpack.reduce_block(self.j, self.f, 3, False)
         reals, integers = fit.numbers()
-        unbounded = _minpack.Stepper([1.0, 2.0, 3.0])
+        unbounded = stepper([1.0, 2.0, 3.0])
         for call, error, match in (
             (lambda: fit.running(running[:-1]), ValueError, "not the running factor"),
             (lambda: fit.running(running.astype(np.float32)), ValueError, "not the running factor"),

@@ -109,8 +109,10 @@ def test_algebra(kind, m, n):
 def test_same_as_classic(m, n):
     """Protects the same as numbers, against lmder's; tolerance as for LAPACK's."""
     j, f = separated(m, n), residuals(m)
-    arguments = (lambda x: f, np.zeros(n), (), lambda x: j, True, False)
-    *_, fjac, ipvt, qtf, _ = _classic.solve(*arguments, 0.0, 0.0, 0.0, 1, None, 100.0, None)
+    options = _minpack.Options(ftol=0.0, xtol=0.0, maxfev=1)
+    *_, fjac, ipvt, qtf, _ = _classic.solve(
+        lambda x: f, np.zeros(n), (), lambda x: j, True, False, options, None
+    )
     expected = Factors(np.triu(fjac.T[:n]), ipvt, qtf, column_norms(j))
     assert_same_factors(fit(j, f), expected, 60.0 * rounding(n), slow.enorm(f))
 
@@ -144,9 +146,9 @@ def test_not_finite(m, n, bad):
     """Protects the message of `ier` 9, which names the first such column."""
     j, f = jacobian("random", m, n).copy(), residuals(m)
     j[m - 1, n // 2] = j[0, n - 1] = bad
-    arguments = (lambda x: f, np.zeros(n), (), lambda x: j, True, False)
-    arguments += (0.0, 0.0, 0.0, 1, None, 100.0, None)
-    x, *told = _minpack.solve(*arguments, None, None, False)[:5]
+    options = _minpack.Options(ftol=0.0, xtol=0.0, maxfev=1)
+    arguments = lambda x: f, np.zeros(n), (), lambda x: j, True, False, options, None
+    x, *told = _minpack.solve(*arguments)[:5]
     assert told[:3] == [9, 2, n // 2]  # not finite, the Jacobian, its column
     assert told[:3] == list(_classic.solve(*arguments)[1:4])
     np.testing.assert_array_equal(x, np.zeros(n))

@@ -67,13 +67,15 @@ call_begin(call *c, whole_fit *fit, PyObject *const *args, int analytic)
     c->fit = fit;
     c->x = c->diag = c->bounds = c->fjac = NULL;
     c->memory = NULL;
+    const options *o = as_options(args[OPTIONS]);
     c->full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
-    fit->trials_only = PyObject_IsTrue(args[TRIALS_ONLY]);
-    if (c->full_output < 0 || fit->trials_only < 0 || set_start(c, args[X0]) < 0
-        || set_bounds(c, args[BOUNDS]) < 0 || set_diag(c, args[DIAG]) < 0) {
+    if (o == NULL || c->full_output < 0 || set_start(c, args[X0]) < 0 || set_bounds(c, o->values[BOUNDS]) < 0
+        || set_diag(c, o->values[DIAG]) < 0) {
         return -1;
     }
-    return set_options(&fit->fit.state, &fit->epsfcn, args + OPTIONS, (analytic ? 100 : 200) * (fit->fit.n + 1));
+    fit->trials_only = o->values[TRIALS_ONLY] == Py_True;
+    set_options(&fit->fit.state, &fit->epsfcn, o, (analytic ? 100 : 200) * (fit->fit.n + 1));
+    return 0;
 }
 
 int

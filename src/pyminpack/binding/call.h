@@ -8,8 +8,7 @@
 #include "whole.h"
 
 /* The arguments, in the order of the signature. */
-enum { FUNC, X0, ARGS, DFUN, FULL_OUTPUT, COL_DERIV, OPTIONS, DIAG = OPTIONS + OPTION_COUNT, BOUNDS, WATCH,
-       TRIALS_ONLY, ARGUMENT_COUNT };
+enum { FUNC, X0, ARGS, DFUN, FULL_OUTPUT, COL_DERIV, OPTIONS, WATCH, ARGUMENT_COUNT };
 
 enum { SMALL = 2048 }; /* bytes on the stack that save a small fit an allocation */
 

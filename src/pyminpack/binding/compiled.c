@@ -85,7 +85,7 @@ pyminpack_solve_compiled(PyObject *Py_UNUSED(module), PyObject *const *args, Py_
     compiled_fit f = {.model = {.goes_on = goes_on, .observer = &f}};
     if (nargs != ARGUMENT_COUNT || get_model(args[FUNC], &f.model, &f.p, &f.whole.m) < 0) {
         if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_TypeError, "solve_compiled() takes 16 arguments");
+            PyErr_SetString(PyExc_TypeError, "solve_compiled() takes 8 arguments");
         }
         return NULL;
     }

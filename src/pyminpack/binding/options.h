@@ -1,4 +1,4 @@
-/* The options that every way of fitting has. */
+/* The options that every way of fitting has, as one object: _minpack.Options. */
 #ifndef PYMINPACK_OPTIONS_H
 #define PYMINPACK_OPTIONS_H
 
@@ -6,11 +6,19 @@
 
 #include "minpack.h"
 
-/* The order of the arguments `options`, below. */
-enum { FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, OPTION_COUNT };
+/* Numbers are floats, maxfev is an int64; options.c says what they are. */
+enum { FTOL, XTOL, GTOL, MAXFEV, EPSFCN, FACTOR, DIAG, BOUNDS, TRIALS_ONLY, OPTION_COUNT };
 
-/* Numbers, as leastsq has checked them, into the state of a fit; maxfev is `default_maxfev` where
- * it is not positive; *epsfcn is DBL_EPSILON where it is None. */
-int set_options(lm_state *state, double *epsfcn, PyObject *const *options, int64_t default_maxfev);
+typedef struct {
+    PyObject_HEAD
+    PyObject *values[OPTION_COUNT];
+} options;
+
+/* `value` as that object, borrowed; NULL with an error where it is none. */
+const options *as_options(PyObject *value);
+
+/* Its numbers into the state of a fit; maxfev is `default_maxfev` where it is not positive; *epsfcn is
+ * DBL_EPSILON where it is None. */
+void set_options(lm_state *state, double *epsfcn, const options *o, int64_t default_maxfev);
 
 #endif

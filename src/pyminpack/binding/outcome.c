@@ -1,6 +1,7 @@
 #include "outcome.h"
 
 #include "minpack.h"
+#include "types.h"
 
 static PyTypeObject *outcome_type; /* set when the module is made, before anybody can ask for it */
 

@@ -8,9 +8,6 @@ enum { OUTCOME_X, OUTCOME_IER, OUTCOME_CAUSE, OUTCOME_WHERE, OUTCOME_CULPRIT, OU
        OUTCOME_NJEV, OUTCOME_FVEC, OUTCOME_FJAC, OUTCOME_IPVT, OUTCOME_QTF, OUTCOME_COV_X,
        OUTCOME_COUNT };
 
-/* Adds the type to the module, once: 0 or -1. */
-int add_outcome_type(PyObject *module);
-
 /* Takes the entries over; NULL where one of them is. */
 PyObject *new_outcome(PyObject *entries[OUTCOME_COUNT]);
 

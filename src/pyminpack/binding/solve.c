@@ -52,7 +52,7 @@ PyObject *
 pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     if (nargs != ARGUMENT_COUNT || !PyTuple_Check(args[ARGS])) {
-        PyErr_SetString(PyExc_TypeError, "solve() takes 16 arguments, the third of them a tuple");
+        PyErr_SetString(PyExc_TypeError, "solve() takes 8 arguments, the third of them a tuple");
         return NULL;
     }
     const int col_deriv = PyObject_IsTrue(args[COL_DERIV]);
@@ -80,7 +80,7 @@ pyminpack_solve(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n
     };
     call c;
     PyObject *outcome = NULL;
-    if (call_begin(&c, &f.whole, args, analytic) == 0 && begin(&c, &f, args[OPTIONS + EPSFCN]) == 0
+    if (call_begin(&c, &f.whole, args, analytic) == 0 && begin(&c, &f, ((options *)args[OPTIONS])->values[EPSFCN]) == 0
         && run_python_fit(&f) == 0) {
         outcome = call_result(&c);
     }

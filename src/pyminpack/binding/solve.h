@@ -8,8 +8,7 @@ PyObject *pyminpack_solve(PyObject *module, PyObject *const *args, Py_ssize_t na
 
 #define PYMINPACK_SOLVE_METHOD                                                                     \
     {"solve", (PyCFunction)(void (*)(void))pyminpack_solve, METH_FASTCALL,                         \
-     "solve(func, x0, args, Dfun, full_output, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, "      \
-     "factor, diag, bounds, watch, trials_only)\n--\n\n"                                                        \
+     "solve(func, x0, args, Dfun, full_output, col_deriv, options, watch)\n--\n\n"               \
      "Run a fit. `(x, ier)` after a success without `full_output`, else an `Outcome`."},
 
 #endif

@@ -331,8 +331,8 @@ allocate_slots(stream *s)
 }
 
 /* The arguments, in the order of the signature. */
-enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_POINTS, MANY_IS_MODEL, MANY_COL_DERIV, MANY_OPTIONS, MANY_DIAG = MANY_OPTIONS + OPTION_COUNT,
-       MANY_BOUNDS, MANY_TRIALS_ONLY, MANY_ABSOLUTE, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
+enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_POINTS, MANY_IS_MODEL,
+       MANY_COL_DERIV, MANY_OPTIONS, MANY_ABSOLUTE, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
 
 static void *
 result_array(PyObject *const *args, int k)
@@ -347,6 +347,10 @@ read_many(stream *s, PyObject *const *args)
 {
     many *b = &s->b;
     results *r = &s->results;
+    const options *o = as_options(args[MANY_OPTIONS]);
+    if (o == NULL) {
+        return -1;
+    }
     b->func = args[MANY_FUNC];
     b->dfun = args[MANY_DFUN] == Py_None ? NULL : args[MANY_DFUN];
     b->args = args[MANY_ARGS];
@@ -357,18 +361,18 @@ read_many(stream *s, PyObject *const *args)
     b->points = PyLong_AsLongLong(args[MANY_POINTS]);
     b->is_model = PyObject_IsTrue(args[MANY_IS_MODEL]);
     b->col_deriv = PyObject_IsTrue(args[MANY_COL_DERIV]);
-    b->trials_only = PyObject_IsTrue(args[MANY_TRIALS_ONLY]);
+    b->trials_only = o->values[TRIALS_ONLY] == Py_True;
     r->absolute = PyObject_IsTrue(args[MANY_ABSOLUTE]);
     if (PyErr_Occurred()) {
         return -1;
     }
-    if (args[MANY_DIAG] != Py_None) {
-        b->diag = PyArray_DATA((PyArrayObject *)args[MANY_DIAG]);
+    if (o->values[DIAG] != Py_None) {
+        b->diag = PyArray_DATA((PyArrayObject *)o->values[DIAG]);
         b->start.mode = 2;
     }
     r->free = b->n;
-    if (args[MANY_BOUNDS] != Py_None) {
-        b->lower = PyArray_DATA((PyArrayObject *)args[MANY_BOUNDS]);
+    if (o->values[BOUNDS] != Py_None) {
+        b->lower = PyArray_DATA((PyArrayObject *)o->values[BOUNDS]);
         b->upper = b->lower + b->n;
         for (int64_t j = 0; j < b->n; j++) {
             r->free -= b->lower[j] == b->upper[j];
@@ -382,7 +386,8 @@ read_many(stream *s, PyObject *const *args)
     r->ier = result_array(args, IER);
     r->why = result_array(args, WHY);
     b->stop = PyArray_DATA((PyArrayObject *)args[MANY_STOP]);
-    return set_options(&b->start, &b->epsfcn, args + MANY_OPTIONS, (b->dfun != NULL ? 100 : 200) * (b->n + 1));
+    set_options(&b->start, &b->epsfcn, o, (b->dfun != NULL ? 100 : 200) * (b->n + 1));
+    return 0;
 }
 
 /* The numbers of the fits for which a call was made that has failed, into the list `blame`. */

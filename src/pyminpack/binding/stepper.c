@@ -1,4 +1,4 @@
-#include "stepper.h"
+/* The step core, call by call, for Python: who schedules fits himself, and tests of single steps. */
 
 #include <math.h>
 #include <stddef.h>
@@ -11,7 +11,9 @@
 #include "loop.h"
 #include "numbers.h"
 #include "objects.h"
+#include "options.h"
 #include "running.h"
+#include "types.h"
 
 typedef struct {
     PyObject_HEAD
@@ -55,20 +57,21 @@ lay_out_stepper(stepper *s, double **bounds)
 
 /* x0, diag and bounds as arrays of ours, or NULL: -1 where one is not what it should be. */
 static int
-convert(PyObject *given[3], PyArrayObject *taken[3])
+convert(PyObject *x0, const options *o, PyArrayObject *taken[3])
 {
-    taken[0] = (PyArrayObject *)arguments("as_start", "(O)", given[0]);
+    PyObject *diag = o->values[DIAG], *bounds = o->values[BOUNDS];
+    taken[0] = (PyArrayObject *)arguments("as_start", "(O)", x0);
     if (taken[0] == NULL) {
         return -1;
     }
-    if (given[1] != Py_None) {
-        taken[1] = (PyArrayObject *)arguments("as_diag", "(On)", given[1], PyArray_SIZE(taken[0]));
+    if (diag != Py_None) {
+        taken[1] = (PyArrayObject *)arguments("as_diag", "(On)", diag, PyArray_SIZE(taken[0]));
         if (taken[1] == NULL) {
             return -1;
         }
     }
-    if (given[2] != Py_None) {
-        PyObject *limits = arguments("as_bounds", "(OO)", given[2], taken[0]);
+    if (bounds != Py_None) {
+        PyObject *limits = arguments("as_bounds", "(OO)", bounds, taken[0]);
         if (limits == NULL) {
             return -1;
         }
@@ -83,9 +86,9 @@ convert(PyObject *given[3], PyArrayObject *taken[3])
 }
 
 static int
-set_up(stepper *s, PyArrayObject *taken[3])
+set_up(stepper *s, const options *o, PyArrayObject *taken[3])
 {
-    double *bounds = NULL;
+    double *bounds = NULL, epsfcn;
     s->fit.n = s->fit.factors.ldr = PyArray_SIZE(taken[0]);
     s->work.scratch_size = lm_lmpar_size(s->fit.n);
     if (taken[2] != NULL) {
@@ -94,9 +97,7 @@ set_up(stepper *s, PyArrayObject *taken[3])
     if (lay_out_stepper(s, &bounds) < 0) {
         return -1;
     }
-    if (s->fit.state.maxfev <= 0) {
-        s->fit.state.maxfev = 100 * (s->fit.n + 1);
-    }
+    set_options(&s->fit.state, &epsfcn, o, 100 * (s->fit.n + 1));
     memcpy(s->fit.x, PyArray_DATA(taken[0]), PyArray_NBYTES(taken[0]));
     if (taken[1] != NULL) {
         memcpy(s->fit.diag, PyArray_DATA(taken[1]), PyArray_NBYTES(taken[1]));
@@ -115,21 +116,19 @@ set_up(stepper *s, PyArrayObject *taken[3])
 static PyObject *
 stepper_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"x0", "ftol", "xtol", "gtol", "maxfev", "factor", "diag", "bounds", NULL};
-    PyObject *given[3] = {NULL, Py_None, Py_None};
+    static char *names[] = {"x0", "options", NULL};
+    PyObject *x0, *given;
     PyArrayObject *taken[3] = {NULL, NULL, NULL};
-    lm_state options = {.ftol = 1.49012e-8, .xtol = 1.49012e-8, .factor = 100.0};
-    long long maxfev = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$dddLdOO:Stepper", names, &given[0], &options.ftol,
-                                     &options.xtol, &options.gtol, &maxfev, &options.factor, &given[1],
-                                     &given[2])) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:Stepper", names, &x0, &given)) {
         return NULL;
     }
-    options.maxfev = maxfev;
+    const options *o = as_options(given);
+    if (o == NULL) {
+        return NULL;
+    }
     stepper *s = (stepper *)type->tp_alloc(type, 0);
     if (s != NULL) {
-        s->fit.state = options;
-        if (convert(given, taken) < 0 || set_up(s, taken) < 0) {
+        if (convert(x0, o, taken) < 0 || set_up(s, o, taken) < 0) {
             Py_CLEAR(s);
         }
     }
@@ -482,7 +481,7 @@ static PyMethodDef stepper_methods[] = {
 };
 
 static PyType_Slot stepper_slots[] = {
-    {Py_tp_doc, "Stepper(x0, ftol, xtol, gtol, maxfev, factor, diag, bounds)\n--\n\n"
+    {Py_tp_doc, "Stepper(x0, options)\n--\n\n"
                 "One fit, that says what it waits for (`request`) and is told (`residual`, `jacobian`)."},
     {Py_tp_new, stepper_new},
     {Py_tp_dealloc, stepper_dealloc},
