@@ -25,14 +25,14 @@ from ._accuracy import (
 )  # fmt: skip
 from ._arguments import EPS, _as_floats, as_integer, residual_eps
 from ._blocks import join
+from ._call import at_start, check_call, is_like_least_squares
 from ._chunks import Chunk, Chunks, Model
-from ._covariance import beyond_range, covariance, norm
+from ._conclusion import conclude
+from ._covariance import norm
 from ._crew import Crew
-from ._curve_fit import _at_start, _check_call, _require_no_bounds, _warn
-from ._diagnosis import Fit, causes
 from ._doubt import NO_DOUBT, TRUNCATION, UNFINISHED, FullOutput, reason_to_doubt
 from ._leastsq import leastsq
-from ._messages import UNKNOWN, no_degrees_of_freedom, of_curve_fit
+from ._messages import of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
 from ._stepped import SteppedDifferences, sought_steps
 
@@ -68,12 +68,11 @@ def fit_chunks(
     chunk = options.pop("chunk", None)
     workers, executor = options.pop("workers", 1) or 1, options.pop("executor", None)
     checkpoint = options.pop("checkpoint", None)
-    _check_call(f, method, jac, options)
+    check_call(f, method, jac, options)
     _fit_data.check_policy(nan_policy)
     p0, limits = _parameters.start(f, p0, bounds)
-    _require_no_bounds(method, limits)
     n = p0.size
-    like_least_squares = limits is not None or method in _scipy_options.METHODS
+    like_least_squares = is_like_least_squares(method, limits)
     asked = options
     options = _scipy_options.translate(options, n, jac, like_least_squares)
     col_deriv = bool(options.pop("col_deriv", False))
@@ -112,29 +111,10 @@ def fit_chunks(
             outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options, calls)
     if not (outcome.converged or stopped):
         raise RuntimeError(f"Optimal parameters not found: {of_curve_fit(outcome.mesg)}")
-    popt, cov_x, infodict, mesg, ier = outcome
-    if accuracy is not None and not accuracy.determined:
-        cov_x = None
-    free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
-    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma)
-    names = _parameters.positional(f)[1 : n + 1]
-    texts = []
-    if stopped:
-        texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
-    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
-        lower, upper = (None, None) if limits is None else limits
-        texts = causes(
-            Fit(
-                sample, p0, popt, infodict["fjac"], infodict["ipvt"], infodict["qtf"],
-                np.array([norm(infodict["fvec"])]), scale, accuracy, jac,
-                names if len(names) == n else (), lower, upper,
-            )
-        )  # fmt: skip
-    if cov_x is not None and total.rows <= free and not absolute_sigma:
-        texts.append(no_degrees_of_freedom(total.rows, free))
-    if errors is not None:
-        texts += beyond_range(errors, pcov, names)
-    warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
+    popt, _, infodict, mesg, ier = outcome
+    pcov, free, warned = conclude(
+        f, jac, sample, p0, limits, absolute_sigma, outcome, accuracy, None, scale
+    )
     state = (
         popt, pcov, f, jac if callable(jac) else None, col_deriv, None, None,
         None if sigma is None else 1.0, infodict["fvec"], free, limits, infodict["nfev"], ier, mesg,
@@ -172,7 +152,7 @@ def _first_look(f: Callable[..., Any], model: Model, p0: FloatArray, chunk: Chun
     x, y, _ = model.numbers(chunk)
     if y.size == 0:
         return EPS
-    value = _at_start(f, x, p0, _fit_data.snapshot(x))
+    value = at_start(f, x, p0, _fit_data.snapshot(x))
     model(p0, chunk)  # which raises where the value does not fit ydata
     eps, whole = residual_eps(value), _as_floats(value, "f returned")
     if whole.shape != y.shape or len(chunk.y) != y.size or y.size < 2:

@@ -15,11 +15,12 @@ from ._compare import compared, jacobian_of
 from ._errors import add_note
 from ._minpack import enorm
 from ._missing import apply_policy, is_array, is_column
+from ._weights import Weights, as_weights
 
 __all__ = ["Chunk", "Chunks", "Model", "require_shape"]
 
 FloatArray = npt.NDArray[np.float64]
-Numbers = tuple[Any, FloatArray, float | FloatArray | None]
+Numbers = tuple[Any, FloatArray, Weights | None]
 
 
 class Chunk:
@@ -167,8 +168,8 @@ class Model(Compared):
             x, y, sigma = apply_policy(self._nan_policy, x, y, sigma, _fit_data.as_data)
         if sigma is None or y.size == 0:
             return x, y, None
-        weights = _fit_data.weights(sigma, y)
-        return x, weights * y, weights
+        weights = as_weights(sigma, y)
+        return x, weights.residuals(y), weights
 
     def survey(self, chunk: Chunk, index: int, size: int) -> Part:
         """Check a chunk, and return how many observations it holds, and their weighted norm."""
@@ -193,7 +194,7 @@ class Model(Compared):
         if value.shape != y.shape:
             compared(y, value)
             value = np.broadcast_to(value, y.shape)
-        weighted: FloatArray = value if weights is None else weights * value
+        weighted: FloatArray = value if weights is None else weights.residuals(value)
         return weighted
 
     def less_data(self, values: FloatArray, chunk: Chunk) -> FloatArray:
@@ -206,5 +207,4 @@ class Model(Compared):
         if y.size == 0:
             return np.empty((p.size, 0))
         assert self._jac is not None
-        want = p.size, y.size
-        return jacobian_of(self._jac, x, weights, False, want, self._col_deriv)(p)
+        return jacobian_of(self._jac, x, weights, (p.size, y.size), self._col_deriv)(p)

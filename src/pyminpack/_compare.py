@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._arguments import _as_floats, layout_advice
+from ._minpack import enorm
 
-__all__ = ["as_arrays", "compared", "jacobian_of", "residuals_of", "weighted"]
+if TYPE_CHECKING:
+    from ._weights import Weights
+
+__all__ = ["as_arrays", "compared", "fitted_of", "jacobian_of", "residuals_of", "scale_of"]
 
 FloatArray = npt.NDArray[np.float64]
-Weights = float | FloatArray | None
 
 
 def compared(ydata: FloatArray, value: Any) -> FloatArray:
@@ -55,14 +58,10 @@ def as_arrays(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def residuals_of(
-    f: Callable[..., Any],
-    xdata: Any,
-    ydata: FloatArray,
-    weights: Weights,
-    correlated: bool,
-    first: Any,
+    f: Callable[..., Any], xdata: Any, ydata: FloatArray, weights: Weights | None, first: Any
 ) -> Callable[[FloatArray], Any]:
     """Make the function to minimise; `first` is what `f` returned at the start."""
+    weigh = None if weights is None else weights.residuals
 
     def residuals(p: FloatArray) -> Any:
         nonlocal first
@@ -70,29 +69,20 @@ def residuals_of(
             difference = f(xdata, *p) - ydata
         else:
             difference, first = first - ydata, None
-        return difference if weights is None else weighted(difference, weights, correlated)
+        return difference if weigh is None else weigh(difference)
 
     return residuals
-
-
-def weighted(values: Any, weights: Weights, correlated: bool) -> Any:
-    if weights is None:
-        return values
-    return weights @ np.ravel(values) if correlated else weights * values
 
 
 def jacobian_of(
     jac: Callable[..., Any],
     xdata: Any,
-    weights: Weights,
-    correlated: bool,
+    weights: Weights | None,
     want: tuple[int, int],
     col_deriv: bool,
 ) -> Callable[[FloatArray], FloatArray]:
     """Make the weighted Jacobian, of shape (N, M)."""
     n, m = want
-    if isinstance(weights, np.ndarray) and not correlated:
-        weights = weights.ravel()
 
     def jacobian(p: FloatArray) -> FloatArray:
         value = _as_floats(jac(xdata, *p), "jac returned")
@@ -105,8 +95,26 @@ def jacobian_of(
                 f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
                 f"N = {n} parameters.{layout_advice(value.shape, want, col_deriv)}"
             )
-        if weights is None:
-            return rows
-        return rows @ weights.T if correlated else rows * weights  # type: ignore[union-attr]
+        return rows if weights is None else weights.jacobian(rows)
 
     return jacobian
+
+
+def fitted_of(
+    f: Callable[..., Any], xdata: Any, ydata: FloatArray, weights: Weights | None
+) -> Callable[[FloatArray], Any]:
+    """Make the function that returns the fitted values, weighted as the residuals are."""
+
+    def fitted(p: FloatArray) -> Any:
+        values, _ = np.broadcast_arrays(f(xdata, *p), ydata)
+        return np.ravel(values if weights is None else weights.residuals(values))
+
+    return fitted
+
+
+def scale_of(ydata: FloatArray, weights: Weights | None, fvec: Any) -> float:
+    """Norm of the numbers that the residuals are differences of.
+
+    Those of the residuals themselves where the data are zeros, and the model compares.
+    """
+    return enorm(ydata if weights is None else weights.residuals(ydata)) or enorm(fvec) or 1.0

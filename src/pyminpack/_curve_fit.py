@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -10,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _fit_data, _parameters, _result, _scipy_options
-from ._arguments import EPS, _as_floats, _describe, residual_eps
-from ._compare import Weights, as_arrays, compared, jacobian_of, residuals_of, weighted
-from ._covariance import beyond_range, covariance, pseudoinverse
-from ._differences import METHODS, UnfitError
+from ._arguments import EPS, _as_floats, residual_eps
+from ._call import at_start, check_call, is_like_least_squares
+from ._compare import as_arrays, compared, fitted_of, jacobian_of, residuals_of, scale_of
+from ._conclusion import conclude
+from ._differences import UnfitError
 from ._doubt import FullOutput, reason_to_doubt
-from ._errors import optimize_warning, stacklevel
 from ._leastsq import leastsq
-from ._messages import UNKNOWN, no_degrees_of_freedom, of_curve_fit
+from ._messages import of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
+from ._weights import as_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,8 +31,6 @@ __all__ = ["curve_fit"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: SciPy's names of solvers.
-SOLVERS = ("lm", *_scipy_options.METHODS)
 UNBOUNDED = (-np.inf, np.inf)
 
 
@@ -226,13 +224,12 @@ def curve_fit(
             None if bounds is UNBOUNDED else bounds, method, jac, bool(full_output), nan_policy,
             kwargs,
         )  # fmt: skip
-    _check_call(f, method, jac, kwargs)
+    check_call(f, method, jac, kwargs)
     xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
     start_is_ours = p0 is None
     p0, limits = _parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
-    _require_no_bounds(method, limits)
     n, m = p0.size, ydata.size
-    like_least_squares = limits is not None or method in _scipy_options.METHODS
+    like_least_squares = is_like_least_squares(method, limits)
     if n > m != 1 and not like_least_squares:
         raise TypeError(
             f"The number of func parameters={n} must not exceed the number of data points={m}; "
@@ -243,20 +240,18 @@ def curve_fit(
         kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
     given, col_deriv = f, bool(kwargs.get("col_deriv", False))
     before = _fit_data.snapshot(xdata)
-    first = _at_start(f, xdata, p0, before)
+    first = at_start(f, xdata, p0, before)
     ydata = compared(ydata, first)
-    weights = None if sigma is None else _fit_data.weights(sigma, ydata)
+    weights = None if sigma is None else as_weights(sigma, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
     if type(first) is not np.ndarray and hasattr(first, "to_numpy"):
         f, first = as_arrays(f), _as_floats(first, "f returned")
-    correlated = _fit_data.correlated(weights, ydata)
-    residuals = residuals_of(f, xdata, ydata, weights, correlated, first)
+    residuals = residuals_of(f, xdata, ydata, weights, first)
     m = ydata.size
     missing = max(0, n - m) if like_least_squares else 0
     if callable(jac):
-        want = n, m
-        kwargs["Dfun"] = jacobian_of(jac, xdata, weights, correlated, want, col_deriv)
+        kwargs["Dfun"] = jacobian_of(jac, xdata, weights, (n, m), col_deriv)
         kwargs["col_deriv"] = True
     elif jac not in (None, "2-point", "adaptive"):
         kwargs["Dfun"] = jac
@@ -269,14 +264,14 @@ def curve_fit(
         from ._adaptive import Adaptive
 
         lower, upper = (None, None) if limits is None else limits
-        size = _scale(ydata, weights, correlated, first)
+        size = scale_of(ydata, weights, first)
         kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), lower, upper, size)
 
     accuracy = fnorm = None
     try:
         outcome = FullOutput(*leastsq(residuals, p0, full_output=True, **kwargs))
         stopped = outcome.ier == INFO_STOPPED
-        scale = _scale(ydata, weights, correlated, outcome.infodict["fvec"])
+        scale = scale_of(ydata, weights, outcome.infodict["fvec"])
         if not (stopped or missing):
             by = "given" if callable(jac) else jac or "2-point"
             error = max(kwargs.get("epsfcn") or EPS, EPS)
@@ -295,88 +290,26 @@ def curve_fit(
         raise
     finally:
         _fit_data.check_kept(xdata, before)
-    popt, cov_x, infodict, mesg, ier = outcome
+    popt, _, infodict, mesg, ier = outcome
     if not (outcome.converged or stopped):
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
         why = of_curve_fit(mesg) + (bad and f" In the data, {bad}.")
         if start_is_ours and not bad:
             why += " No p0 was given: pass one, of the parameters' sizes."
         raise RuntimeError(f"Optimal parameters not found: {why}")
-    if accuracy is not None and not accuracy.determined:
-        cov_x = None
-    free = n if limits is None else int(np.count_nonzero(limits[0] < limits[1]))
-    fvec, fjac = infodict["fvec"][:m], infodict["fjac"]
     if missing:
-        infodict["fvec"], infodict["fjac"] = fvec, np.ascontiguousarray(fjac[:, :m])
-    pcov, errors = covariance(popt, cov_x, infodict, free, limits, absolute_sigma, fnorm)
-    if m < free and absolute_sigma and not stopped:
-        pcov = pseudoinverse(popt, infodict, limits)
-
-    texts = []
-    if stopped:
-        texts.append(f"{UNKNOWN}: the callback has stopped the fit on its way.")
-    elif m < free:
-        texts.append(no_degrees_of_freedom(m, free, absolute_sigma))
-    elif cov_x is None or accuracy is not None or popt.tolist() == p0.tolist():
-        from ._diagnosis import Fit, causes
-
-        names = _parameters.positional(f)[1 : n + 1]
-        lower, upper = (None, None) if limits is None else limits
-        texts = causes(
-            Fit(
-                _model(f, xdata, ydata, weights, correlated), p0, popt, fjac, infodict["ipvt"],
-                infodict["qtf"], fvec, scale, accuracy, jac,
-                names if len(names) == n else (), lower, upper,
-            )
-        )  # fmt: skip
-    if cov_x is not None and fvec.size <= free and not absolute_sigma:
-        texts.append(no_degrees_of_freedom(fvec.size, free))
-    if errors is not None:
-        texts += beyond_range(errors, pcov, _parameters.positional(f)[1 : n + 1])
-    warned = _warn(texts, not np.isfinite(pcov.diagonal()).all()) if texts else ()
+        infodict["fvec"] = infodict["fvec"][:m]
+        infodict["fjac"] = np.ascontiguousarray(infodict["fjac"][:, :m])
+    pcov, free, warned = conclude(
+        f, jac, fitted_of(f, xdata, ydata, weights), p0, limits, absolute_sigma, outcome, accuracy,
+        fnorm, scale,
+    )  # fmt: skip
     state = (
-        popt, pcov, given, jac if callable(jac) else None, col_deriv, xdata, ydata, weights, fvec,
-        free, limits, infodict["nfev"], ier, mesg, warned,
+        popt, pcov, given, jac if callable(jac) else None, col_deriv, xdata, ydata,
+        None if weights is None else weights.factor, infodict["fvec"], free, limits,
+        infodict["nfev"], ier, mesg, warned,
     )  # fmt: skip
     return _result.make(state, infodict if full_output else None)
-
-
-def _check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
-    """Raise where an argument is not one of those that are possible."""
-    if not callable(f):
-        raise TypeError(f"f is {_describe(f)}; want a function f(xdata, *parameters).")
-    if not (method is None or (isinstance(method, str) and method in SOLVERS)):
-        raise ValueError(
-            f"method is {_describe(method)}; want None, 'lm', 'trf' or 'dogbox': "
-            "Levenberg-Marquardt, under any of these names."
-        )
-    if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in METHODS)):
-        raise ValueError(
-            f"jac is {_describe(jac)}; want a function jac(xdata, *parameters), None, or one of "
-            f"{', '.join(map(repr, METHODS))}."
-        )
-    if options:
-        _scipy_options.check(options)
-
-
-def _require_no_bounds(method: Any, limits: Any) -> None:
-    if limits is not None and method == "lm":
-        raise ValueError(
-            "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
-            "solver is the same."
-        )
-
-
-def _at_start(f: Callable[..., Any], xdata: Any, p0: FloatArray, before: bytes | None) -> Any:
-    """Call `f` for the first time, which tells most of what may be wrong with it."""
-    try:
-        return f(xdata, *p0)
-    except TypeError as error:
-        if text := _parameters.wrong_number(f, p0.size):
-            raise TypeError(text) from error
-        raise
-    finally:
-        _fit_data.check_kept(xdata, before)
 
 
 def _with_zeros(
@@ -395,34 +328,3 @@ def _with_zeros(
 
         options = {**options, "Dfun": padded_jacobian}
     return padded, options
-
-
-def _scale(ydata: FloatArray, weights: Weights, correlated: bool, fvec: Any) -> float:
-    """Norm of the numbers that the residuals are differences of.
-
-    Those of the residuals themselves where the data are zeros, and the model compares.
-    """
-    data = weighted(ydata, weights, correlated)
-    return enorm(data) or enorm(fvec) or 1.0
-
-
-def _model(
-    f: Callable[..., Any], xdata: Any, ydata: FloatArray, weights: Weights, correlated: bool
-) -> Callable[[FloatArray], Any]:
-    """Make the function that returns the fitted values, weighted as the residuals are."""
-
-    def model(p: FloatArray) -> Any:
-        values, _ = np.broadcast_arrays(f(xdata, *p), ydata)
-        return np.ravel(weighted(values, weights, correlated))
-
-    return model
-
-
-def _warn(texts: list[str], unknown: bool) -> tuple[str, ...]:
-    """Issue one warning for the covariance with all that is known of it, else one for each text."""
-    if unknown:
-        first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
-        texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
-    for text in texts:
-        warnings.warn(text, optimize_warning(), stacklevel=stacklevel())
-    return tuple(texts)

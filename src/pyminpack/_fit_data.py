@@ -17,7 +17,6 @@ __all__ = [
     "as_data",
     "check_kept",
     "check_policy",
-    "correlated",
     "is_cut",
     "is_dask",
     "nonfinite",
@@ -25,14 +24,12 @@ __all__ = [
     "require_finite",
     "require_some",
     "snapshot",
-    "weights",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
 RECTANGULAR = "real numbers, in arrays of one shape; others go to f in a dict, as they are"
 CUT = 2**16  # data in a file from which on they are cut
-SMALL = 64  # order up to which LAPACK inverts a triangle as fast as recursion does
 
 
 def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
@@ -175,64 +172,3 @@ def check_kept(xdata: Any, before: bytes | None) -> None:
             "were again. Let f make a new array, as by `x = x*b` in place of `x *= b`, or begin "
             "with `x = x.copy()`."
         )
-
-
-def weights(sigma: Any, ydata: FloatArray) -> float | FloatArray:
-    """Turn uncertainties into what the residuals are to be multiplied with.
-
-    Returns
-    -------
-    float, or ndarray of shape ydata.shape or (M, M)
-        A matrix W, for W @ residuals, where `sigma` is a covariance matrix: its inverse is WᵀW.
-    """
-    deviations = as_data("sigma", sigma)
-    m = ydata.size
-    if deviations.shape == (m, m):
-        return _whitening(deviations)
-    if deviations.shape in ((), (1,)):
-        deviations = deviations.reshape(())
-    elif deviations.shape in ((m,), ydata.shape):
-        deviations = deviations.reshape(ydata.shape)
-    else:
-        raise ValueError(
-            f"sigma has incorrect shape {deviations.shape}; want a scalar, (M,) or (M, M), "
-            f"for M = {m} data points."
-        )
-    with np.errstate(divide="ignore", over="ignore"):
-        weight = 1.0 / deviations
-    if not np.isfinite(weight).all():
-        bad = first_bad("sigma", deviations, ~np.isfinite(weight))
-        raise ValueError(f"{bad}; want standard deviations other than 0 and NaN.")
-    return weight if weight.ndim else float(weight)
-
-
-def _whitening(covariance: FloatArray) -> FloatArray:
-    """Return L⁻¹ for covariance = L Lᵀ."""
-    if bad := nonfinite("sigma", covariance):
-        raise ValueError(f"sigma must not contain infs or NaNs: {bad}.")
-    try:
-        return _inverse_triangle(np.linalg.cholesky(covariance))
-    except np.linalg.LinAlgError:
-        raise ValueError(
-            "sigma must be positive definite, as the covariance matrix of ydata that it is by its "
-            f"shape, {covariance.shape}."
-        ) from None
-
-
-def correlated(weights: object, ydata: FloatArray) -> bool:
-    """Whether the weights are a matrix: those of `ydata` with a covariance matrix."""
-    return isinstance(weights, np.ndarray) and weights.shape == (ydata.size, ydata.size)
-
-
-def _inverse_triangle(lower: npt.NDArray[Any]) -> FloatArray:
-    """Invert a lower triangular matrix, by halves: order**3/3 multiplications, most in products."""
-    n = len(lower)
-    if n <= SMALL:
-        # The LU decomposition of an upper triangle is itself: what is left is back substitution.
-        return np.asarray(np.linalg.inv(lower.T).T, dtype=np.float64)
-    k = n // 2
-    inverse = np.zeros((n, n))
-    inverse[:k, :k] = _inverse_triangle(lower[:k, :k])
-    inverse[k:, k:] = _inverse_triangle(lower[k:, k:])
-    inverse[k:, :k] = -inverse[k:, k:] @ (lower[k:, :k] @ inverse[:k, :k])
-    return inverse

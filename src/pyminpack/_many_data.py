@@ -13,6 +13,7 @@ from ._arguments import _as_floats, _describe
 from ._fit_data import as_data
 from ._many import IndexArray, read_only, take
 from ._missing import columns, first_bad, is_array, is_column
+from ._weights import USABLE, inverse
 
 __all__ = ["Maps", "Starts"]
 
@@ -213,20 +214,16 @@ def _as_map(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _weights(sigma: FloatArray, missing: BoolArray | None) -> FloatArray:
-    with np.errstate(divide="ignore", over="ignore"):
-        weights = 1.0 / sigma
-    bad = ~np.isfinite(weights)
-    if bad.any():
-        kept = bad if missing is None else bad & ~missing
-        if kept.any():
-            where = tuple(np.argwhere(np.broadcast_to(kept, kept.shape))[0])
-            value = np.broadcast_to(sigma, kept.shape)[where]
-            raise ValueError(
-                f"sigma has {value}; want standard deviations other than 0 and, but for "
-                "nan_policy='omit', NaN."
-            )
-        weights = np.where(np.broadcast_to(bad, kept.shape), 0.0, weights)
-    return weights
+    """Return the inverse of `sigma`, 0 where a point is left out that has none."""
+    weights, bad = inverse(sigma)
+    if not bad.any():
+        return weights
+    kept = bad if missing is None else bad & ~missing
+    if kept.any():
+        where = tuple(np.argwhere(kept)[0])
+        value = np.broadcast_to(sigma, kept.shape)[where]
+        raise ValueError(f"sigma has {value}; {USABLE}, but for nan_policy='omit'.")
+    return np.where(bad, 0.0, weights)
 
 
 def _nan(where: str) -> str:
