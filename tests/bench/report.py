@@ -89,14 +89,25 @@ def table(rows: list[dict[str, Any]]) -> str:
     if "counts" in rows[0]:
         head = ["", *rows[0]["counts"]]
         return layout(head, [[row["case"], *map(str, row["counts"].values())] for row in rows])
-    names = list(rows[0]["peers"])
+    names = list(dict.fromkeys(name for row in rows for name in row["peers"]))
     others = names[1:]
     head = ["", *names, *(f"ratio to {name}" for name in others)]
+
+    def value(row: dict[str, Any], name: str) -> str:
+        return (
+            number(row["peers"][name]["value"], row.get("unit", "s"))
+            if name in row["peers"]
+            else ""
+        )
+
+    def ratio(row: dict[str, Any], name: str) -> str:
+        return f"{row['ratios'][name]:.2f}" if name in row["ratios"] else ""
+
     body = [
         [
             row["case"],
-            *(number(row["peers"][name]["value"], row.get("unit", "s")) for name in names),
-            *(f"{row['ratios'][name]:.2f}" for name in others),
+            *(value(row, name) for name in names),
+            *(ratio(row, name) for name in others),
         ]
         for row in rows
     ]

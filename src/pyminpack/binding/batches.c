@@ -219,7 +219,10 @@ take_column(const many *b, const many_fit *s, PyArrayObject *value, int64_t i, i
     const npy_intp down = PyArray_STRIDE(value, 1 + b->col_deriv), across = PyArray_STRIDE(value, 2 - b->col_deriv);
     const char *from = PyArray_BYTES(value) + i * PyArray_STRIDE(value, 0) + j * across;
     double *column = b->fjac + j * s->m; /* the next one is written after it, where m has more */
-    for (int64_t k = 0; k < b->m; k++) {
+    if (down == sizeof(double)) {
+        memcpy(column, from, b->m * sizeof(double));
+    }
+    for (int64_t k = 0; down != sizeof(double) && k < b->m; k++) {
         column[k] = *(const double *)(from + k * down);
     }
     weigh(s, b->m, column);
