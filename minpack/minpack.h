@@ -13,6 +13,9 @@ enum { INFO_IMPROPER = 0, INFO_GTOL = 4, INFO_NONFINITE = 9, INFO_STOPPED = 10 }
 /* What was not finite, where info is 9. */
 enum { CAUSE_NONE, CAUSE_START, CAUSE_JACOBIAN, CAUSE_TRIAL };
 
+/* What lm_doubt says. */
+enum { DOUBT_NONE, DOUBT_NOISE, DOUBT_TRUNCATION, DOUBT_UNFINISHED };
+
 /* type(lm_state) of step/step.f90 */
 typedef struct {
     double ftol, xtol, gtol, factor;

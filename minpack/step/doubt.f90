@@ -5,12 +5,12 @@ module minpack_doubt
    use minpack_kinds, only: epsmch, ik, wp
    implicit none (type, external)
    private
-   public :: doubt
+   public :: doubt, doubt_none, doubt_noise, doubt_truncation, doubt_unfinished
 
-   integer(c_int), parameter :: nothing = 0
-   integer(c_int), parameter :: noise = 1
-   integer(c_int), parameter :: truncation = 2
-   integer(c_int), parameter :: unfinished = 3
+   integer(c_int), parameter :: doubt_none = 0
+   integer(c_int), parameter :: doubt_noise = 1
+   integer(c_int), parameter :: doubt_truncation = 2
+   integer(c_int), parameter :: doubt_unfinished = 3
 
    real(wp), parameter :: tolerable = 0.02_wp
       !! error of a column, in units of the part of it that the other columns do not have: the
@@ -63,7 +63,7 @@ contains
       end do
       sigma = max(fnorm/sqrt(real(max(m - n, 1_ik), wp)), exact_data*data_norm)
 
-      reason = nothing
+      reason = doubt_none
       all_free = .true.
       do k = 1, n
          j = int(ipvt(k), ik)
@@ -71,21 +71,21 @@ contains
          if (.not. (covariance(j, j) > 0.0_wp .or. norm > beyond)) then
             all_free = .false.
          else if (.not. covariance(j, j) > 0.0_wp) then
-            reason = noise
+            reason = doubt_noise
             return
          else
             way = step*merge(abs(x(j)), 1.0_wp, abs(x(j)) > 0.0_wp)
             column_error = exact_error*norm
             if (way > 0.0_wp) column_error = error*size/way
             if (column_error*sqrt(covariance(j, j)) > tolerable) then
-               reason = noise
+               reason = doubt_noise
                return
             end if
-            if (way*norm > long_step*sigma) reason = truncation
+            if (way*norm > long_step*sigma) reason = doubt_truncation
          end if
       end do
-      if (reason == nothing .and. all_free) then
-         if (enorm(n, qtf) > far*max(fnorm, exact_data*data_norm)) reason = unfinished
+      if (reason == doubt_none .and. all_free) then
+         if (enorm(n, qtf) > far*max(fnorm, exact_data*data_norm)) reason = doubt_unfinished
       end if
    end function doubt
 

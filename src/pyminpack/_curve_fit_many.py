@@ -131,9 +131,9 @@ def curve_fit_many(
     Returns
     -------
     ManyFits, or LazyFits of Dask arrays
-        ``popt``, ``pcov``, ``stderr``, ``ier``, ``nfev``, ``cost``, ``message(index)``, ``failed``;
-        unpacks as ``popt, pcov``, and prints as a summary. A fit that has not converged has an
-        `ier` that says so; nothing is raised for it.
+        ``popt``, ``pcov``, ``stderr``, ``ier``, ``nfev``, ``cost``, ``message(index)``, ``failed``,
+        ``doubtful``; unpacks as ``popt, pcov``, and prints as a summary. A fit that has not
+        converged has an `ier` that says so; nothing is raised for it.
 
     Raises
     ------
@@ -144,15 +144,25 @@ def curve_fit_many(
         Arrays that do not fit together; an unusable `sigma`, `p0` or `bounds`; NaN, with
         ``nan_policy='raise'``.
 
+    Warns
+    -----
+    OptimizeWarning
+        Standard errors of some fits may be wrong, or there are none: once for all, with their
+        number and the first of them.
+
     See Also
     --------
-    curve_fit : for one data set, with a closer look at its standard errors.
+    curve_fit : for one data set, with the causes of what is wrong with it.
     leastsq_many : for residuals of any kind.
 
     Notes
     -----
     `f` is called for the first fits one by one and together, to see that it does the same. Warnings
     of NumPy's about numbers out of range are off while it runs: a step too far is taken back.
+
+    Standard errors are looked at as those of `curve_fit` are. Where there is a doubt, better
+    derivatives are made for these fits together, and some steps with them; the calls of `f` for
+    that count in ``nfev``.
 
     An exception raised in `f` passes through, and Ctrl-C ends the call at once. The exception has
     two attributes: ``fits``, the indices of those that it was called for, and ``result``.
@@ -214,4 +224,8 @@ def curve_fit_many(
         make_block,
     )  # fmt: skip
     _many.run(problem, result, workers, chunk, progress)
+    if result.doubtful.any():
+        from ._many_doubt import look_closer
+
+        look_closer(model, maps, settings, bool(absolute_sigma), result)
     return result

@@ -13,7 +13,15 @@ from ._minpack import covar, doubt
 if TYPE_CHECKING:
     from ._types import Ier, InfoDict
 
-__all__ = ["NO_DOUBT", "TRUNCATION", "UNFINISHED", "FullOutput", "covariance_of", "reason_to_doubt"]
+__all__ = [
+    "NOISE",
+    "NO_DOUBT",
+    "TRUNCATION",
+    "UNFINISHED",
+    "FullOutput",
+    "covariance_of",
+    "reason_to_doubt",
+]
 
 FloatArray = npt.NDArray[np.float64]
 

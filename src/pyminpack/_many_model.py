@@ -46,6 +46,10 @@ class BatchModel:
         self._axes: tuple[int, ...] = (0, 1, 2)
         self.eps = float(np.finfo(np.float64).eps)
 
+    def values(self, X: FloatArray, rows: tuple[FloatArray, ...]) -> Any:
+        """Return what `f` does for fits with these parameters, shape (b, N), and rows of own x."""
+        return self._f(self._x(rows), *_columns(X))
+
     def derivatives(self, x: Any, *parameters: FloatArray) -> FloatArray:
         """Return what `jac` does, shape (b, M, N)."""
         assert self._jac is not None
@@ -82,8 +86,17 @@ class BatchModel:
                 self._find_axes(_as_floats(value, "jac returned").shape, b)
 
     def _nearby(self, x: FloatArray) -> FloatArray:
-        moved = np.where(x == 0, APART, x * (1 + APART))
-        return moved if self._limits is None else np.clip(moved, *self._limits)
+        return self.within(np.where(x == 0, APART, x * (1 + APART)))
+
+    def is_inside(self, x: FloatArray) -> Any:
+        """Whether points, shape (b, N), are off all bounds."""
+        if self._limits is None:
+            return np.ones(len(x), dtype=bool)
+        return ((self._limits[0] < x) & (x < self._limits[1])).all(axis=1)
+
+    def within(self, x: FloatArray) -> FloatArray:
+        """Move points into the bounds, if there are any."""
+        return x if self._limits is None else np.clip(x, *self._limits)
 
     def _called(
         self, name: str, function: Callable[..., Any], x0: FloatArray, rows: tuple[FloatArray, ...]

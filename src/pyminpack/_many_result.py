@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import _describe
+from ._doubt import NOISE, TRUNCATION
+from ._doubt import UNFINISHED as UNFINISHED_FIT
 from ._messages import Terms, message
 from ._minpack import INFO_NONFINITE
 
@@ -28,6 +30,12 @@ NOT_BEGUN = {
     1: "fewer data than parameters do not determine them.",
     2: "its start is not finite.",
     3: "its start is out of bounds.",
+}
+#: Why standard errors of a fit with `ier` 1 to 4 may be wrong: minpack/step/doubt.f90.
+DOUBTS = {
+    NOISE: "the rounding errors of the Jacobian show in them, or hide that parameters differ",
+    TRUNCATION: "the steps of the differences lead over what a parameter describes",
+    UNFINISHED_FIT: "the fit has ended short of its minimum",
 }
 NOT_FINITE = {
     1: "The residuals at its start are not finite.",
@@ -59,6 +67,8 @@ class ManyFits:
         Calls of the function for each, as MINPACK counts them.
     cost : ndarray, shape (...)
         Half the sum of squares.
+    doubtful : ndarray of bool, shape (...)
+        Where `stderr` of a fit of `curve_fit_many` may be wrong, or inf; `message` says why.
 
     Examples
     --------
@@ -117,6 +127,11 @@ class ManyFits:
         """Shape (...): whether a fit has not converged, `ier` not being 1 to 4."""
         return np.asarray((self.ier < 1) | (self.ier > 4))
 
+    @property
+    def doubtful(self) -> npt.NDArray[np.bool_]:
+        """Shape (...): whether the standard errors of a fit that has converged may be wrong."""
+        return np.asarray(~self.failed & (self._why > 0))
+
     def message(self, index: int | tuple[int, ...] = ()) -> str:
         """Say why the fit at that place has ended."""
         if np.ndim(self.ier[index]):
@@ -134,7 +149,10 @@ class ManyFits:
             return f"Not begun: {NOT_BEGUN.get(why, 'improper input.')}"
         if ier == INFO_NONFINITE:
             return NOT_FINITE.get(why, "The residuals or the Jacobian are not finite.")
-        return message(ier, self._limits)
+        text = message(ier, self._limits)
+        if 1 <= ier <= 4 and why:
+            text += f" Its standard errors may be wrong, where there are any: {DOUBTS[why]}."
+        return text
 
     def _arrays(self) -> tuple[Any, ...]:
         """Return what `solve_many` writes to, in its order."""
@@ -157,7 +175,7 @@ class ManyFits:
         order = sorted(ends.items(), key=lambda end: (not 1 <= end[0][0] <= 4, -end[1][0]))
         for (ier, why), (count, first) in order:
             line = f"  {count:{width},}  {self._text(ier, why)}"
-            if not 1 <= ier <= 4:
+            if why or not 1 <= ier <= 4:
                 place = tuple(map(int, np.unravel_index(first, self.ier.shape)))
                 line += f" The first at {place[0] if len(place) == 1 else place}."
             lines.append(line)

@@ -1,6 +1,7 @@
 ! What minpack.h repeats, as the Fortran sources have it: for test_mirror.c.
 module mirror
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t, c_sizeof, c_size_t
+   use minpack_doubt, only: doubt_noise, doubt_none, doubt_truncation, doubt_unfinished
    use minpack_info, only: info_gtol, info_improper, info_nonfinite, info_stopped
    use minpack_loop, only: lm_evaluator, lm_factors, lm_fit, lm_plan, lm_work
    use minpack_step, only: lm_state, request_jacobian, request_residual, request_start, request_stop
@@ -25,10 +26,11 @@ contains
    end subroutine numbered_state
 
    subroutine constants(values) bind(c, name="constants")
-      integer(c_int), intent(out) :: values(8)
+      integer(c_int), intent(out) :: values(12)
 
       values = [request_start, request_residual, request_jacobian, request_stop, info_improper, &
-                info_gtol, info_nonfinite, info_stopped]
+                info_gtol, info_nonfinite, info_stopped, doubt_none, doubt_noise, &
+                doubt_truncation, doubt_unfinished]
    end subroutine constants
 
    subroutine sizes(values) bind(c, name="sizes")

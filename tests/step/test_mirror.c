@@ -5,7 +5,7 @@
 #include "loop.h"
 
 void numbered_state(lm_state *state, size_t *size);
-void constants(int values[8]);
+void constants(int values[12]);
 void sizes(size_t values[5]);
 
 int
@@ -28,12 +28,13 @@ main(void)
         }
         check(found[i] == i + 1, "a component of the state");
     }
-    int values[8];
-    const int expected[8] = {REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP,
-                             INFO_IMPROPER, INFO_GTOL, INFO_NONFINITE, INFO_STOPPED};
+    int values[12];
+    const int expected[12] = {REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP,
+                             INFO_IMPROPER, INFO_GTOL, INFO_NONFINITE, INFO_STOPPED,
+                              DOUBT_NONE, DOUBT_NOISE, DOUBT_TRUNCATION, DOUBT_UNFINISHED};
     constants(values);
-    for (int i = 0; i < 8; i++) {
-        check(values[i] == expected[i], "a request or an INFO");
+    for (int i = 0; i < 12; i++) {
+        check(values[i] == expected[i], "a request, an INFO or a DOUBT");
     }
     size_t found_sizes[5];
     const size_t expected_sizes[5] = {sizeof(lm_factors), sizeof(lm_fit), sizeof(lm_evaluator), sizeof(lm_work),

@@ -1,6 +1,7 @@
 /* solve_many: a stream of fits from Python through slots, and their results. */
 #include "solve_many.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ enum { WHY_NONE, WHY_TOO_FEW, WHY_START, WHY_OUTSIDE };
 /* With a negative ier: what the function has returned is another number, -1 or one below the range of ier. */
 enum { WHY_SHOWN = 1 };
 
-/* The places of the results; `why` is one of these, or with ier 9 a CAUSE. */
+/* The places of the results; `why` is one of these, or with ier 9 a CAUSE, or with ier 1 to 4 a doubt. */
 enum { POPT, STDERR, PCOV, COST, NFEV, IER, WHY, RESULT_COUNT };
 
 typedef struct {
@@ -228,6 +229,19 @@ next_fit(void *self, lm_fit *slot)
     return 1;
 }
 
+/* Why the standard errors may be wrong of a fit that has converged with this covariance: minpack/step/doubt.f90. */
+static int
+doubt(const many *b, const many_fit *fit, const double *covariance)
+{
+    const lm_fit *f = &fit->fit;
+    for (int64_t i = 0; i < b->m; i++) {
+        b->column[i] = fit->w == NULL ? fit->y[i] : isnan(fit->w[i]) ? 0.0 : fit->w[i] * fit->y[i];
+    }
+    const double norm = lm_enorm(&b->m, b->column), error = fmax(b->epsfcn, DBL_EPSILON);
+    return lm_doubt(fit->count, f->n, f->factors.r, f->factors.ldr, f->factors.ipvt, f->x, f->factors.qtf, covariance,
+                    f->state.fnorm, norm > 0.0 ? norm : f->state.fnorm > 0.0 ? f->state.fnorm : 1.0, b->dfun == NULL ? sqrt(error) : 0.0, error);
+}
+
 /* The covariance of a fit that has converged, where there is one. */
 static void
 record_covariance(stream *s, const many_fit *fit)
@@ -237,11 +251,15 @@ record_covariance(stream *s, const many_fit *fit)
     const int64_t n = f->n, freedom = fit->count - r->free;
     double *c = r->pcov == NULL ? s->covariance : r->pcov + fit->number * n * n;
     int full_rank = 0;
-    if (r->absolute ? freedom >= 0 : freedom > 0) {
+    const int wanted = r->absolute ? freedom >= 0 : freedom > 0;
+    if (wanted) {
         lm_covariance(n, f->factors.r, f->factors.ldr, f->factors.ipvt, c, &full_rank, s->covariance_work,
                       s->pivots, f->x, f->lower, f->upper);
     }
     const double deviation = r->absolute ? 1.0 : f->state.fnorm / sqrt((double)freedom);
+    if (wanted && s->b.is_model) {
+        r->why[fit->number] = (npy_int8)(full_rank ? doubt(&s->b, fit, c) : DOUBT_NOISE);
+    }
     if (full_rank) {
         for (int64_t j = 0; j < n; j++) {
             r->stderr_[fit->number * n + j] = deviation * sqrt(c[j * n + j]);
