@@ -3,21 +3,21 @@
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ._build_info import VERSION as __version__
-from ._check_jacobian import JacobianCheck, check_jacobian
 from ._config import choose_isa, show_config
 from ._curve_fit import curve_fit
 from ._errors import OptimizeWarning
 from ._leastsq import leastsq
 from ._patch import patch_scipy, unpatch_scipy
 from ._result import CurveFitResult, FullCurveFitResult
-from ._watch import Iteration
 
 if _TYPE_CHECKING:
+    from ._check_jacobian import JacobianCheck, check_jacobian
     from ._curve_fit_many import curve_fit_many
     from ._leastsq_many import leastsq_many
     from ._many_dask import LazyFits
     from ._many_result import ManyFits
     from ._types import InfoDict
+    from ._watch import Iteration
 
 __all__ = [
     "CurveFitResult",
@@ -46,8 +46,11 @@ del choose_isa
 #: Where to find what is not loaded before someone asks for it.
 _LATER = {
     "InfoDict": "_types",
+    "Iteration": "_watch",
+    "JacobianCheck": "_check_jacobian",
     "LazyFits": "_many_dask",
     "ManyFits": "_many_result",
+    "check_jacobian": "_check_jacobian",
     "curve_fit_many": "_curve_fit_many",
     "leastsq_many": "_leastsq_many",
 }

@@ -21,9 +21,17 @@ from ._covariance import norm
 from ._doubt import TRUNCATION, UNFINISHED, FullOutput, covariance_of
 from ._leastsq import leastsq
 from ._messages import message
+from ._minpack import (
+    INFO_FTOL,
+    INFO_FTOL_SMALL,
+    INFO_GTOL,
+    INFO_GTOL_SMALL,
+    INFO_XTOL,
+    INFO_XTOL_SMALL,
+)
 
 if TYPE_CHECKING:
-    from ._types import Ier, InfoDict
+    from ._types import InfoDict
 
 __all__ = ["Accuracy", "Meter", "OutOfCalls", "assess", "column_norms", "quiet"]
 
@@ -48,7 +56,11 @@ PROMISE, EXACT_DATA = 1e-3, 1e-5
 #: Tolerance from which on a user has a fit end early.
 FAR = 1e-6
 #: What `leastsq` calls too small a tolerance is as far as a fit can go.
-AS_FAR_AS_CAN_BE: dict[int, Ier] = {6: 1, 7: 2, 8: 4}
+AS_FAR_AS_CAN_BE: dict[int, Any] = {
+    INFO_FTOL_SMALL: INFO_FTOL,
+    INFO_XTOL_SMALL: INFO_XTOL,
+    INFO_GTOL_SMALL: INFO_GTOL,
+}
 
 
 @dataclass(frozen=True)

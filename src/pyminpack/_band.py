@@ -12,7 +12,7 @@ from ._fit_data import as_data
 from ._missing import is_array, is_column
 
 if TYPE_CHECKING:
-    from ._result import Fitted
+    from ._fitted import Fitted
 
 __all__ = ["band", "curve"]
 

@@ -22,6 +22,7 @@ from ._arguments import EPS, as_residuals, limit_on_calls, residual_eps, too_few
 from ._checkpoint import Checkpoint
 from ._crew import Crew, as_blocks
 from ._differences import Differences, jacobian_by
+from ._messages import CONVERGED
 from ._minpack import (
     INFO_NONFINITE,
     INFO_STOPPED,
@@ -37,8 +38,6 @@ from ._minpack import (
 __all__ = ["BlockDifferences", "BlockResiduals", "Compared", "solve_blocks"]
 
 FloatArray = npt.NDArray[np.float64]
-
-CONVERGED = (1, 2, 3, 4)
 
 
 class BlockDifferences(Differences):

@@ -17,7 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _arguments, _minpack, _start
-from ._minpack import CAUSE_JACOBIAN, CAUSE_START, CAUSE_TRIAL, INFO_NONFINITE
+from ._messages import CONVERGED
+from ._minpack import (
+    CAUSE_JACOBIAN,
+    CAUSE_NONE,
+    CAUSE_START,
+    CAUSE_TRIAL,
+    INFO_BOTH,
+    INFO_FTOL,
+    INFO_IMPROPER,
+    INFO_NONFINITE,
+    INFO_XTOL,
+    INFO_XTOL_SMALL,
+)
 
 __all__ = ["solve"]
 
@@ -53,7 +65,7 @@ class Guard:
         self.nfev = 1
         self.trial: FloatArray = first[:0]  # last point of an iflag 1
         self.column = 0  # of the difference Jacobian, next to come
-        self.cause, self.where, self.culprit = 0, -1, 0.0
+        self.cause, self.where, self.culprit = CAUSE_NONE, -1, 0.0
         self.error: BaseException | None = None
         self.interrupted = False
 
@@ -94,7 +106,7 @@ class Guard:
             self.cause = CAUSE_TRIAL
             fvec[:] = np.inf
         elif not np.array_equal(x, self.best):
-            self.cause = 0
+            self.cause = CAUSE_NONE
         return 1
 
     def _difference(self, x: FloatArray, fvec: FloatArray) -> int:
@@ -178,7 +190,7 @@ def solve(
     qtf = np.zeros(n)
     ipvt = np.arange(1, n + 1, dtype=np.int32)
     guard = Guard(func, Dfun, args, bool(col_deriv), x, fvec.copy())
-    info, nfev, njev = 0, 1, 0
+    info, nfev, njev = INFO_IMPROPER, 1, 0
     if not _arguments.improper(n, options):
         limit, factor = min(limit, INT_MAX), options.factor
         ftol, xtol, gtol = options.ftol, options.xtol, options.gtol
@@ -201,14 +213,14 @@ def solve(
         info = INFO_NONFINITE
         nfev = guard.nfev  # MINPACK counts a difference Jacobian as a whole
         x = guard.trial  # the original leaves its difference step in x
-    elif guard.cause == CAUSE_TRIAL and info in (1, 2, 3, 7):
+    elif guard.cause == CAUSE_TRIAL and info in (INFO_FTOL, INFO_XTOL, INFO_BOTH, INFO_XTOL_SMALL):
         info = INFO_NONFINITE
-    if info == INFO_NONFINITE and guard.cause == 0:
+    if info == INFO_NONFINITE and guard.cause == CAUSE_NONE:
         guard.cause, guard.where = CAUSE_START, -1
 
-    if not full_output and 1 <= info <= 4:
+    if not full_output and info in CONVERGED:
         return x, info
-    cov_x, full_rank = _minpack.covar(fjac, ipvt) if 1 <= info <= 4 else (None, 0)
+    cov_x, full_rank = _minpack.covar(fjac, ipvt) if info in CONVERGED else (None, 0)
     return _minpack.Outcome((
         x, info, guard.cause, guard.where, guard.culprit, nfev, njev, fvec, fjac.T, ipvt, qtf,
         cov_x if full_rank else None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._minpack import covar, doubt
+from ._messages import CONVERGED
+from ._minpack import INFO_MAXFEV, covar, doubt
 
 if TYPE_CHECKING:
     from ._types import Ier, InfoDict
@@ -40,7 +41,7 @@ class FullOutput(NamedTuple):
     @property
     def converged(self) -> bool:
         """Whether the fit is at a minimum."""
-        return 1 <= self.ier <= 4
+        return self.ier in CONVERGED
 
 
 def reason_to_doubt(
@@ -62,7 +63,7 @@ def reason_to_doubt(
     """
     x, cov_x, infodict = outcome[:3]
     fjac, ipvt, fvec = infodict["fjac"], infodict["ipvt"], infodict["fvec"]
-    if outcome.ier == 5:  # maxfev: is it for its differences that the fit went astray?
+    if outcome.ier == INFO_MAXFEV:  # is it for its differences that the fit went astray?
         cov_x = covariance_of(fjac, ipvt)
         if cov_x is None:
             return NO_DOUBT

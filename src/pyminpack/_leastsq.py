@@ -16,7 +16,6 @@ from ._differences import Differences, jacobian_by
 from ._errors import stacklevel
 from ._messages import IMPROPER, message, nonfinite, terms
 from ._start import as_bounds, as_start
-from ._watch import Iteration, Watch
 
 solve: Callable[..., Any] = _minpack.solve
 if _build_info.MINPACK == "system":  # only then: it costs a third of the import
@@ -33,6 +32,7 @@ if TYPE_CHECKING:  # making them takes as long as a fifth of the import
     from concurrent.futures import Executor
 
     from ._types import Derivatives, Ier, InfoDict, InfoDictInBlocks, No, StrPath, Yes
+    from ._watch import Iteration
 
     Short = tuple[FloatArray, Ier]
     Full = tuple[FloatArray, FloatArray | None, InfoDict, str, Ier]
@@ -340,7 +340,11 @@ def leastsq(
         ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, epsfcn=epsfcn, factor=factor, diag=diag,
         bounds=limits, max_nfev=max_nfev,
     )  # fmt: skip
-    watch = None if callback is None and not verbose else Watch(callback, verbose)
+    watch = None
+    if callback is not None or verbose:
+        from ._watch import Watch
+
+        watch = Watch(callback, verbose)
     try:
         fit = run(func, x0, args, Dfun, full_output, col_deriv, options, watch)
     finally:
@@ -357,7 +361,7 @@ def leastsq(
         analytic = Dfun is not None and differences is None
         block = -1 if blocks is None else fit.block
         mesg = nonfinite(fit.cause, fit.where, fit.culprit, x, analytic, block)
-    elif ier == 0:
+    elif ier == _minpack.INFO_IMPROPER:
         mesg = f"{IMPROPER} {improper(x.size, options)}"
     else:
         mesg = message(ier, terms(options, x.size, Dfun is not None))
@@ -377,7 +381,7 @@ def leastsq(
             infodict["active_mask"] = np.zeros(x.size, dtype=int)
         return x, fit.cov_x, infodict, mesg, ier
 
-    if ier == 0:
+    if ier == _minpack.INFO_IMPROPER:
         raise TypeError(mesg)
     if ier == _minpack.INFO_NONFINITE:
         raise ValueError(mesg)

@@ -11,8 +11,14 @@ import numpy.typing as npt
 from ._arguments import _describe
 from ._doubt import NOISE, TRUNCATION
 from ._doubt import UNFINISHED as UNFINISHED_FIT
-from ._messages import Terms, message
-from ._minpack import INFO_NONFINITE
+from ._messages import CONVERGED, Terms, message
+from ._minpack import (
+    CAUSE_JACOBIAN,
+    CAUSE_START,
+    CAUSE_TRIAL,
+    INFO_IMPROPER,
+    INFO_NONFINITE,
+)
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
 
@@ -25,7 +31,7 @@ LARGE = 2**30
 #: Fits that are counted at a time.
 PIECE = 2**20
 
-#: Why a fit has `ier` 0 or 9: binding/many.c, minpack.h.
+#: Why a fit has `ier` 0 (binding/solve_many.c) or 9.
 NOT_BEGUN = {
     1: "fewer data than parameters do not determine them.",
     2: "its start is not finite.",
@@ -38,9 +44,9 @@ DOUBTS = {
     UNFINISHED_FIT: "the fit has ended short of its minimum",
 }
 NOT_FINITE = {
-    1: "The residuals at its start are not finite.",
-    2: "The Jacobian is not finite where it ended.",
-    3: (
+    CAUSE_START: "The residuals at its start are not finite.",
+    CAUSE_JACOBIAN: "The Jacobian is not finite where it ended.",
+    CAUSE_TRIAL: (
         "The residuals were not finite for any step tried from the best point found: the fit has "
         "run into the edge of where the model is defined."
     ),
@@ -125,7 +131,7 @@ class ManyFits:
     @property
     def failed(self) -> npt.NDArray[np.bool_]:
         """Shape (...): whether a fit has not converged, `ier` not being 1 to 4."""
-        return np.asarray((self.ier < 1) | (self.ier > 4))
+        return np.asarray((self.ier < CONVERGED.start) | (self.ier >= CONVERGED.stop))
 
     @property
     def doubtful(self) -> npt.NDArray[np.bool_]:
@@ -145,7 +151,7 @@ class ManyFits:
             return "Not finished."
         if ier < 0:
             return f"Ended by the function, which returned {_returned(ier, why)}."
-        if ier == 0:
+        if ier == INFO_IMPROPER:
             return f"Not begun: {NOT_BEGUN.get(why, 'improper input.')}"
         if ier == INFO_NONFINITE:
             return NOT_FINITE.get(why, "The residuals or the Jacobian are not finite.")
@@ -172,10 +178,10 @@ class ManyFits:
         lines = [self._headline()]
         ends = self._ends()
         width = len(f"{max(ends.values(), default=(0, 0))[0]:,}")
-        order = sorted(ends.items(), key=lambda end: (not 1 <= end[0][0] <= 4, -end[1][0]))
+        order = sorted(ends.items(), key=lambda end: (end[0][0] not in CONVERGED, -end[1][0]))
         for (ier, why), (count, first) in order:
             line = f"  {count:{width},}  {self._text(ier, why)}"
-            if why or not 1 <= ier <= 4:
+            if why or ier not in CONVERGED:
                 place = tuple(map(int, np.unravel_index(first, self.ier.shape)))
                 line += f" The first at {place[0] if len(place) == 1 else place}."
             lines.append(line)

@@ -9,9 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arguments import limit_on_calls
-from ._minpack import CAUSE_JACOBIAN, CAUSE_START, INFO_STOPPED, Options
+from ._minpack import (
+    CAUSE_JACOBIAN,
+    CAUSE_START,
+    INFO_BOTH,
+    INFO_FTOL,
+    INFO_FTOL_SMALL,
+    INFO_GTOL,
+    INFO_GTOL_SMALL,
+    INFO_MAXFEV,
+    INFO_STOPPED,
+    INFO_XTOL,
+    INFO_XTOL_SMALL,
+    Options,
+)
 
 __all__ = [
+    "CONVERGED",
     "IMPROPER",
     "UNKNOWN",
     "Terms",
@@ -24,6 +38,8 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Each `ier` of a fit that has come to a minimum.
+CONVERGED = range(INFO_FTOL, INFO_GTOL + 1)
 IMPROPER = "Improper input parameters."
 #: What SciPy says, and filters of warnings look for.
 UNKNOWN = "Covariance of the parameters could not be estimated"
@@ -53,17 +69,21 @@ def message(ier: int, terms: Terms) -> str:
     by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
     uncounted = ", those for differences not counted" if trials_only else ""
     texts = {
-        1: f"Converged: both {by_ftol}.",
-        2: f"Converged: {by_xtol}.",
-        3: f"Converged: both {by_ftol}, and {by_xtol}.",
-        4: (
+        INFO_FTOL: f"Converged: both {by_ftol}.",
+        INFO_XTOL: f"Converged: {by_xtol}.",
+        INFO_BOTH: f"Converged: both {by_ftol}, and {by_xtol}.",
+        INFO_GTOL: (
             "Converged: the cosine of the angle between the residuals and any column of the "
             f"Jacobian is at most gtol = {gtol:g} in absolute value."
         ),
-        5: f"Number of calls to function has reached maxfev = {maxfev:d}{uncounted}.",
-        6: f"ftol = {ftol:g} is too small: no further reduction of the sum of squares is possible.",
-        7: f"xtol = {xtol:g} is too small: no further improvement of the solution is possible.",
-        8: (
+        INFO_MAXFEV: f"Number of calls to function has reached maxfev = {maxfev:d}{uncounted}.",
+        INFO_FTOL_SMALL: (
+            f"ftol = {ftol:g} is too small: no further reduction of the sum of squares is possible."
+        ),
+        INFO_XTOL_SMALL: (
+            f"xtol = {xtol:g} is too small: no further improvement of the solution is possible."
+        ),
+        INFO_GTOL_SMALL: (
             f"gtol = {gtol:g} is too small: the residuals are orthogonal to the columns of the "
             "Jacobian to machine precision."
         ),
@@ -80,12 +100,13 @@ def nonfinite(
     Parameters
     ----------
     cause : int
-        1: residuals at the start; 2: the Jacobian at `x`; 3: residuals at every trial around `x`.
+        CAUSE_START: residuals at the start; CAUSE_JACOBIAN: the Jacobian at `x`; CAUSE_TRIAL:
+        residuals at every trial around `x`.
     where : int
-        Index of the first residual (cause 1) or column (cause 2) at fault; -1 where all are finite
-        and only their norm overflows.
+        Index of the first residual (CAUSE_START) or column (CAUSE_JACOBIAN) at fault; -1 where all
+        are finite and only their norm overflows.
     culprit : float
-        The residual at fault (cause 1).
+        The residual at fault (CAUSE_START).
     x : ndarray, shape (N,)
         Best point so far.
     analytic : bool

@@ -9,8 +9,18 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
+INFO_IMPROPER: int
+INFO_FTOL: int
+INFO_XTOL: int
+INFO_BOTH: int
+INFO_GTOL: int
+INFO_MAXFEV: int
+INFO_FTOL_SMALL: int
+INFO_XTOL_SMALL: int
+INFO_GTOL_SMALL: int
 INFO_NONFINITE: int
 INFO_STOPPED: int
+CAUSE_NONE: int
 CAUSE_START: int
 CAUSE_JACOBIAN: int
 CAUSE_TRIAL: int

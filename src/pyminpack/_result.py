@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,36 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from ._fitted import Fitted
     from ._types import Ier, InfoDict
 
-__all__ = ["CurveFitResult", "Fitted", "FullCurveFitResult", "make"]
+__all__ = ["CurveFitResult", "FullCurveFitResult", "make"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-class Fitted(NamedTuple):
-    """A fit as `curve_fit` leaves it: what all else is computed from.
-
-    `f` and `jac` are None where a pickle could not hold them.
-    """
-
-    popt: FloatArray
-    pcov: FloatArray
-    f: Callable[..., Any] | None
-    jac: Callable[..., Any] | None
-    col_deriv: bool
-    xdata: Any
-    ydata: FloatArray
-    weights: float | FloatArray | None
-    fvec: FloatArray
-    free: int
-    limits: FloatArray | None
-    nfev: int
-    ier: Ier
-    message: str
-    warnings: tuple[str, ...]
-    names: tuple[str, ...] = ()
-    title: str = ""
 
 
 class _Result:
@@ -58,6 +34,8 @@ class _Result:
 
     @property
     def _fitted(self) -> Fitted:
+        from ._fitted import Fitted
+
         return Fitted(*self._state)
 
     @property
@@ -298,6 +276,8 @@ def make(state: tuple[Any, ...], infodict: InfoDict | None) -> CurveFitResult | 
     if infodict is None:
         result = CurveFitResult((state[0], state[1]))
     else:
+        from ._fitted import Fitted
+
         fit = Fitted(*state)
         result = FullCurveFitResult((fit.popt, fit.pcov, infodict, fit.message, fit.ier))
     result._state = state

@@ -5,6 +5,29 @@
 
 static PyTypeObject *outcome_type; /* set when the module is made, before anybody can ask for it */
 
+#define NUMBER(name) {#name, name}
+
+/* What Python asks `ier` and `cause` for. */
+static int
+add_numbers(PyObject *module)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } numbers[] = {
+        NUMBER(INFO_IMPROPER),   NUMBER(INFO_FTOL),       NUMBER(INFO_XTOL),       NUMBER(INFO_BOTH),
+        NUMBER(INFO_GTOL),       NUMBER(INFO_MAXFEV),     NUMBER(INFO_FTOL_SMALL), NUMBER(INFO_XTOL_SMALL),
+        NUMBER(INFO_GTOL_SMALL), NUMBER(INFO_NONFINITE),  NUMBER(INFO_STOPPED),    NUMBER(CAUSE_NONE),
+        NUMBER(CAUSE_START),     NUMBER(CAUSE_JACOBIAN),  NUMBER(CAUSE_TRIAL),
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (PyModule_AddIntConstant(module, numbers[i].name, numbers[i].number) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 add_outcome_type(PyObject *module)
 {
@@ -29,13 +52,7 @@ add_outcome_type(PyObject *module)
     if (outcome_type == NULL || PyModule_AddObjectRef(module, "Outcome", (PyObject *)outcome_type) < 0) {
         return -1;
     }
-    /* What Python asks `ier` and `cause` for. */
-    return PyModule_AddIntMacro(module, INFO_NONFINITE) < 0 || PyModule_AddIntMacro(module, INFO_STOPPED) < 0
-                   || PyModule_AddIntMacro(module, CAUSE_START) < 0
-                   || PyModule_AddIntMacro(module, CAUSE_JACOBIAN) < 0
-                   || PyModule_AddIntMacro(module, CAUSE_TRIAL) < 0
-               ? -1
-               : 0;
+    return add_numbers(module);
 }
 
 PyObject *
