@@ -34,14 +34,14 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
-#: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once: some of
-#: both go into a core's own cache. Calls for fewer points cost more than that gains.
-VECTOR, ANSWER = 96 * 1024, 384 * 1024
+#: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once: as much
+#: as still finds its place in a core's own cache, for threads hinder each other in small calls.
+VECTOR, ANSWER = 192 * 1024, 768 * 1024
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
-#: Fits that a thread takes at a time where their function is compiled, at most; and how often each
-#: thread comes to take some, so that all end at about the same time.
-COMPILED, TURNS = 1024, 8
+#: Fits that a thread works on at a time, at most, which is what it takes of those whose function is
+#: compiled; and the least that one of several threads takes: all are to end at about the same time.
+MOST, LEAST = 1024, 16
 
 
 #: What of the options of `leastsq` many fits have.
@@ -117,10 +117,8 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bool = False) -> int:
     """Return the number of fits that one thread works on at a time."""
-    if chunk is None and compiled:
-        size = COMPILED if threads == 1 else max(32, min(COMPILED, total // (TURNS * threads)))
-    elif chunk is None:
-        size = max(8, min(1024, VECTOR // (8 * m)))
+    if chunk is None:
+        size = MOST if compiled else max(8, min(MOST, VECTOR // (8 * m)))
     else:
         size = as_integer("chunk", chunk)
         if size < 1:
@@ -130,11 +128,12 @@ def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bo
 
 @dataclass(eq=False)
 class _Supply:
-    """Hands out the blocks, to any thread that asks."""
+    """Hands out the blocks, to any thread that asks: smaller ones towards the end."""
 
     make_block: Callable[[IndexArray], Block]
     ier: npt.NDArray[np.int8]
     size: int
+    threads: int
     bar: Any = None
     next: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -142,8 +141,11 @@ class _Supply:
     def __call__(self) -> tuple[Any, ...] | None:
         while True:
             with self.lock:
-                first = self.next
-                self.next = last = min(first + self.size, self.ier.size)
+                first, size = self.next, self.size
+                if self.threads > 1:
+                    share = (self.ier.size - first) // (2 * self.threads)
+                    size = min(size, max(LEAST, share))
+                self.next = last = min(first + size, self.ier.size)
                 if self.bar is not None:
                     self.bar.update(last - first)
             if first == last:
@@ -170,7 +172,7 @@ def run(
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
     with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
-        supply = _Supply(problem.make_block, ier, size, bar)
+        supply = _Supply(problem.make_block, ier, size, threads, bar)
         work = partial(
             solve_many, problem.func, problem.dfun, problem.args, supply, result._arrays(),
             problem.n, problem.m, size, points, problem.is_model, problem.col_deriv,
