@@ -34,9 +34,9 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
-#: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once: as much
-#: as still finds its place in a core's own cache, for threads hinder each other in small calls.
-VECTOR, ANSWER = 192 * 1024, 768 * 1024
+#: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once. Smaller
+#: calls gain less by a core's cache than they cost in Python, and threads wait for each other there.
+VECTOR, ANSWER = 384 * 1024, 768 * 1024
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
 #: Fits that a thread works on at a time, at most, which is what it takes of those whose function is
