@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 
 #: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once. Smaller
-#: calls gain less by a core's cache than they cost in Python, and threads wait for each other there.
+#: calls gain less by a core's cache than they cost in Python and in threads that wait for others.
 VECTOR, ANSWER = 384 * 1024, 768 * 1024
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
