@@ -10,10 +10,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-import numpy as np
-
 from ._arguments import _describe, thread_count
 from ._errors import add_note
+from ._memory import keep_what_is_freed
 
 __all__ = ["Crew", "Tree", "as_blocks"]
 
@@ -21,10 +20,8 @@ Part = TypeVar("Part")
 
 #: Blocks read ahead, in units of workers: nobody waits for the next, and few are in memory.
 AHEAD = 2
-#: Numbers of an array that is made and let go: a C library (glibc) that has seen it go no longer
-#: gives smaller ones back to the system, to have each page of the next brought in anew. Half of the
-#: time of a fast model was that.
-SPARE = 2**21
+#: Bytes, more than what a model makes for a block.
+SPARE = 2**24
 
 
 class Tree:
@@ -85,7 +82,7 @@ class Crew:
         if executor is not None and workers == 1:
             count = _told_by(executor)
         self._ahead = AHEAD * count
-        np.empty(SPARE)
+        keep_what_is_freed(SPARE)
         self._executor = executor
         self._pool = None if executor is not None or count == 1 else ThreadPoolExecutor(count)
 

@@ -16,6 +16,7 @@ from ._arguments import as_diag, as_integer, improper, thread_count
 from ._compiled import Model
 from ._errors import add_note
 from ._many_result import UNFINISHED, ManyFits
+from ._memory import keep_what_is_freed
 from ._messages import IMPROPER, terms
 from ._minpack import Options, solve_many
 from ._watch import progress_bar
@@ -37,6 +38,8 @@ IndexArray = npt.NDArray[np.int64]
 #: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once. Smaller
 #: calls gain less by a core's cache than they cost in Python and in threads that wait for others.
 VECTOR, ANSWER = 384 * 1024, 768 * 1024
+#: Bytes, more than all that a model makes in a call.
+SPARE = 4 * 2**20
 #: Seconds until a thread that waits for others looks whether there was a signal.
 PATIENCE = 0.1
 #: Fits that a thread works on at a time, at most, which is what it takes of those whose function is
@@ -169,6 +172,7 @@ def run(
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
     points = size if chunk is not None else max(size, ANSWER // (8 * problem.m))
+    keep_what_is_freed(SPARE)
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
     with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
