@@ -246,7 +246,9 @@ contains
          wall = merge(lower(k), upper(k), x(k) - lower(k) < upper(k) - x(k))
          room = abs(x(k) - wall)
          if (room <= xtol*size) x_trial(k) = wall
-         if (walls_met .and. length*room <= nearest*model_size) x_trial(k) = wall
+         ! Far from it, what F does not depend on at all stays: no descent has led it anywhere.
+         if (walls_met .and. length*room <= nearest*model_size &
+             .and. (length > 0.0_wp .or. room <= near_wall*size)) x_trial(k) = wall
       end do
    end subroutine landing_point
 

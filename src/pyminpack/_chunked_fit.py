@@ -32,7 +32,7 @@ from ._covariance import norm
 from ._crew import Crew
 from ._doubt import NO_DOUBT, TRUNCATION, UNFINISHED, FullOutput, reason_to_doubt
 from ._leastsq import leastsq
-from ._messages import of_curve_fit
+from ._messages import not_found
 from ._minpack import INFO_STOPPED, enorm
 from ._stepped import SteppedDifferences, sought_steps
 
@@ -70,6 +70,7 @@ def fit_chunks(
     checkpoint = options.pop("checkpoint", None)
     check_call(f, method, jac, options)
     _fit_data.check_policy(nan_policy)
+    start_is_ours = p0 is None
     p0, limits = _parameters.start(f, p0, bounds)
     n = p0.size
     like_least_squares = is_like_least_squares(method, limits)
@@ -110,7 +111,7 @@ def fit_chunks(
             )
             outcome, accuracy = _assessed(model, sample, p0, outcome, scale, by, options, calls)
     if not (outcome.converged or stopped):
-        raise RuntimeError(f"Optimal parameters not found: {of_curve_fit(outcome.mesg)}")
+        raise RuntimeError(not_found(outcome.mesg, outcome.ier, asked, start_is_ours))
     popt, _, infodict, mesg, ier = outcome
     pcov, free, warned = conclude(
         f, jac, sample, p0, limits, absolute_sigma, outcome, accuracy, None, scale

@@ -16,7 +16,7 @@ from ._conclusion import conclude
 from ._differences import UnfitError
 from ._doubt import FullOutput, reason_to_doubt
 from ._leastsq import leastsq
-from ._messages import of_curve_fit
+from ._messages import not_found, of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
 from ._weights import as_weights
 
@@ -293,10 +293,7 @@ def curve_fit(
     popt, _, infodict, mesg, ier = outcome
     if not (outcome.converged or stopped):
         bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
-        why = of_curve_fit(mesg) + (bad and f" In the data, {bad}.")
-        if start_is_ours and not bad:
-            why += " No p0 was given: pass one, of the parameters' sizes."
-        raise RuntimeError(f"Optimal parameters not found: {why}")
+        raise RuntimeError(not_found(mesg, ier, asked, start_is_ours, bad))
     if missing:
         infodict["fvec"] = infodict["fvec"][:m]
         infodict["fjac"] = np.ascontiguousarray(infodict["fjac"][:, :m])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from ._minpack import (
     INFO_GTOL,
     INFO_GTOL_SMALL,
     INFO_MAXFEV,
+    INFO_NONFINITE,
     INFO_STOPPED,
     INFO_XTOL,
     INFO_XTOL_SMALL,
@@ -32,6 +35,7 @@ __all__ = [
     "message",
     "no_degrees_of_freedom",
     "nonfinite",
+    "not_found",
     "of_curve_fit",
     "terms",
 ]
@@ -67,7 +71,9 @@ def message(ier: int, terms: Terms) -> str:
         return f"Stopped by func or Dfun, which returned {ier}."
     by_ftol = f"actual and predicted reductions of the sum of squares are at most ftol = {ftol:g}"
     by_xtol = f"the relative error between two consecutive iterates is at most xtol = {xtol:g}"
-    uncounted = ", those for differences not counted" if trials_only else ""
+    limit, uncounted = "maxfev", ""
+    if trials_only:
+        limit, uncounted = "max_nfev", ", those for differences not counted"
     texts = {
         INFO_FTOL: f"Converged: both {by_ftol}.",
         INFO_XTOL: f"Converged: {by_xtol}.",
@@ -76,7 +82,7 @@ def message(ier: int, terms: Terms) -> str:
             "Converged: the cosine of the angle between the residuals and any column of the "
             f"Jacobian is at most gtol = {gtol:g} in absolute value."
         ),
-        INFO_MAXFEV: f"Number of calls to function has reached maxfev = {maxfev:d}{uncounted}.",
+        INFO_MAXFEV: f"Number of calls to function has reached {limit} = {maxfev:d}{uncounted}.",
         INFO_FTOL_SMALL: (
             f"ftol = {ftol:g} is too small: no further reduction of the sum of squares is possible."
         ),
@@ -138,6 +144,34 @@ def of_curve_fit(text: str) -> str:
     """Put a text of `leastsq` in the words of `curve_fit`, whose x are data."""
     for pattern, word in _WORDS:
         text = re.sub(pattern, word, text)
+    return text
+
+
+def not_found(
+    mesg: str, ier: int, options: Mapping[str, Any], start_is_ours: bool, bad: str = ""
+) -> str:
+    """Text for a `curve_fit` that fails, and what helps.
+
+    Parameters
+    ----------
+    mesg, ier
+        As `leastsq` returns them.
+    options : mapping
+        As they were given to `curve_fit`.
+    start_is_ours : bool
+        There was no `p0`.
+    bad : str
+        Which of the data are not finite.
+    """
+    text = f"Optimal parameters not found: {of_curve_fit(mesg)}"
+    if bad:
+        return f"{text} In the data, {bad}."
+    if ier == INFO_MAXFEV:
+        limit = "maxfev" if options.get("max_nfev") is None else "max_nfev"
+        text = text.replace("max_nfev", limit)
+        text += f" Pass a larger {limit}, or a start that is nearer."
+    if start_is_ours and ier in (INFO_MAXFEV, INFO_NONFINITE):
+        text += " No p0 was given: pass one, of the parameters' sizes."
     return text
 
 

@@ -332,3 +332,17 @@ class TestCauses:
         assert len(caught) == (not 1e-200 < unit < 1e200)
         assert all("ariance of parameter 0 (a)" in str(warning.message) for warning in caught)
         np.testing.assert_allclose(popt, curve_fit(line, T, Y)[0][::-1] * [unit, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", [1.0, 4.0, 8.5])
+@pytest.mark.parametrize("most", [2.0, 5.0])
+def test_parameter_without_effect(start, most):
+    """It stays off its bounds, towards which nothing leads it, whoever else is at one."""
+    t = np.linspace(0.2, 4, 30)
+    y = 3 * np.exp(-0.5 * t) + 0.02 * np.cos(17 * np.arange(30))
+    with pytest.warns(OptimizeWarning, match=r"does not depend on parameter 2 \(c\)"):
+        fit = curve_fit(
+            lambda t, a, k, c: a * np.exp(-k * t) + 0 * c, t, y, [1, 1, start],
+            bounds=([0, 0, 0], [most, 9, 9]),
+        )  # fmt: skip
+    assert fit.active_mask.tolist() == [most < 3, 0, 0]
