@@ -85,7 +85,8 @@ def leastsq_many(
         Threads that share the fits; -1: one for each processor. NumPy and the solver let several
         run at a time; pure Python code does not.
     chunk : int, optional
-        Fits that a thread works on at a time. Default: as many as its processor's cache holds.
+        Fits that a thread works on at a time, and the most that `func` is called for. Default: some
+        hundreds, fewer where M is large.
     progress : bool, optional
         Draw a progress bar, with tqdm.
     out : mapping of str to ndarray, optional
@@ -93,7 +94,8 @@ def leastsq_many(
         also `numpy.memmap`.
     resume : ManyFits or bool, optional
         What a former call has left, the attribute ``result`` of the exception that ended it: the
-        fits with ``ier`` -1 are run, the others kept. True: the same with what is in `out`.
+        fits with ``ier`` -1 are run, the others kept. True: the same with what is in `out`; what
+        that does not have of the others is not known.
     **options
         ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``, ``factor`` and ``diag``
         of `leastsq`, the same for all.
