@@ -122,8 +122,9 @@ contains
          !! work: with `dense_size(n)` numbers a large n is solved by blocks
       real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
-      real(c_double), intent(inout), optional :: inside(n, 3)
-         !! kept between two calls: the start, the best end of an attempt so far; and work
+      real(c_double), intent(inout), optional :: inside(n, 7)
+         !! kept between two calls: the start, the best end of an attempt so far, the walls that
+         !! interfere; and work
       integer(c_int) :: answered
       logical :: squeezed
 
@@ -150,6 +151,7 @@ contains
       case (request_residual)
          if (state%iteration == 0 .or. state%phase == phase_again) then
             x = x_trial
+            if (present(lower)) inside(:, 3) = 0.0_wp
             call begin(state)
          else if (state%phase /= phase_search) then
             call arrive(state, n, x, x_trial)
@@ -173,16 +175,16 @@ contains
       end if
       if (state%request == request_residual .and. answered /= request_start &
           .and. state%phase == phase_search) then
-         call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
-                      state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
-                      scratch_size, scratch)
          squeezed = .false.
          if (present(lower)) then
-            call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, lower, upper, &
-                                state%longest, state%delta, state%par, p, state%pnorm, &
+            call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, inside(:, 1), lower, &
+                                upper, state%longest, state%delta, state%par, p, state%pnorm, &
                                 state%prered, state%dirder, x_trial, acnorm, work, inside(:, 3), &
-                                scratch_size, scratch, squeezed)
+                                inside(:, 4:7), scratch_size, scratch, squeezed)
          else
+            call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
+                         state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
+                         scratch_size, scratch)
             x_trial = x + p
          end if
          state%squeezed = merge(1, 0, squeezed)
@@ -199,7 +201,7 @@ contains
       type(lm_state), intent(inout) :: state
       integer(c_int64_t), intent(in), value :: n
       real(c_double), intent(inout) :: x_trial(n)
-      real(c_double), intent(in), optional :: inside(n, 3)
+      real(c_double), intent(in), optional :: inside(n, 7)
 
       call stop_with(state, info_stopped)
       if (.not. present(inside)) return
@@ -342,7 +344,7 @@ contains
       real(wp), intent(inout) :: p(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
-      real(wp), intent(inout) :: inside(n, 3)
+      real(wp), intent(inout) :: inside(n, 7)
       logical :: ended, astray, improved
 
       if (state%phase == phase_land) return
@@ -383,7 +385,7 @@ contains
       if (ended) then
          if (state%accepted == 0) p = 0.0_wp
          call landing_point(n, r, ldr, ipvt, qtf, p, state%fnorm, x, inside(:, 1), lower, upper, &
-                            state%size, state%xtol, state%walls /= 0, inside(:, 3), x_trial)
+                            state%size, state%xtol, state%walls /= 0, inside(:, 4), x_trial)
          if (any(abs(x_trial - x) > 0.0_wp)) then
             state%phase = phase_land
             state%request = request_residual

@@ -131,7 +131,7 @@ def outcomes(request):
         return optimize.curve_fit(*arguments, method="trf", **options)
 
     return {
-        name: compare([curve_fit, trf], model, 20, request.param, seed=7)
+        name: compare([curve_fit, trf], model, 40, request.param, seed=7)
         for name, model in MODELS.items()
     }
 
@@ -228,12 +228,31 @@ class TestWalls:
         np.testing.assert_allclose(x, [3, 0.5, 0], atol=1e-9)
         assert x[2] == 0
 
+    @pytest.mark.parametrize("n", [5, 20, 60])
+    def test_many_at_once(self, n):
+        """They do not share one step's way between them: the count hardly grows with theirs."""
+        rng = np.random.default_rng(n)
+        a = np.abs(rng.normal(size=(2 * n, n))) + 0.1
+        y = a @ np.where(rng.random(n) < 0.5, 0, rng.uniform(0.5, 3, n)) + 0.3 * rng.normal(
+            size=2 * n
+        )
+        x, _, info, _, ier = leastsq(
+            lambda x: a @ x - y, np.ones(n), Dfun=lambda x: a, bounds=(0, INF), full_output=True
+        )
+        assert ier in {1, 2, 3}
+        gradient = a.T @ info["fvec"] / np.linalg.norm(a, axis=0) / np.linalg.norm(info["fvec"])
+        assert np.count_nonzero(x == 0) >= n / 5
+        assert np.all(gradient[x == 0] > -1e-6)
+        np.testing.assert_allclose(gradient[x > 0], 0, atol=1e-4)
+        assert info["njev"] <= 20
+
     def test_a_first_step_to_zero(self):
         """A step as long as x leads there; what comes next is not to be measured by that x."""
         x, ier = leastsq(
             lambda x: -7.0 * x - 5.5, [0.4375], Dfun=lambda x: [[-7.0]], bounds=(-0.75, INF)
         )
-        assert (x.tolist(), ier) == ([-0.75], 1)
+        assert x.tolist() == [-0.75]
+        assert ier in {1, 2, 3}
 
     @pytest.mark.parametrize("where", ["start", "derivative"])
     def test_no_value(self, where):
