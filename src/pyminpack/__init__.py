@@ -14,7 +14,7 @@ if _TYPE_CHECKING:
     from ._check_jacobian import JacobianCheck, check_jacobian
     from ._curve_fit_many import curve_fit_many
     from ._leastsq_many import leastsq_many
-    from ._many_dask import LazyFits
+    from ._many.lazy import LazyFits
     from ._many_result import ManyFits
     from ._types import InfoDict
     from ._watch import Iteration
@@ -48,7 +48,7 @@ _LATER = {
     "InfoDict": "_types",
     "Iteration": "_watch",
     "JacobianCheck": "_check_jacobian",
-    "LazyFits": "_many_dask",
+    "LazyFits": "_many.lazy",
     "ManyFits": "_many_result",
     "check_jacobian": "_check_jacobian",
     "curve_fit_many": "_curve_fit_many",

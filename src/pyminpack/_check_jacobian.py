@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._arguments import EPS, as_jacobian, as_residuals, require_callable, residual_eps
-from ._start import as_start
+from ._input.arguments import EPS, as_jacobian, as_residuals, require_callable, residual_eps
+from ._input.start import as_start
 
 __all__ = ["JacobianCheck", "check_jacobian"]
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _arguments, _minpack, _start
+from . import _minpack
+from ._input import arguments, start
 from ._messages import CONVERGED
 from ._minpack import (
     CAUSE_JACOBIAN,
@@ -89,7 +90,7 @@ class Guard:
         if self.interrupted:
             raise KeyboardInterrupt
         self.nfev += 1
-        fvec[:] = _arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
+        fvec[:] = arguments.as_residuals(self.func(x.copy(), *self.args), fvec.size)
         return bool(np.isfinite(fvec).all())
 
     def _residuals(self, x: FloatArray, fvec: FloatArray) -> int:
@@ -120,7 +121,7 @@ class Guard:
         if self.interrupted:
             raise KeyboardInterrupt
         value = self.Dfun(x.copy(), *self.args)
-        fjac.T[:] = _arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
+        fjac.T[:] = arguments.as_jacobian(value, fjac.shape[0], fjac.shape[1], self.col_deriv)
         bad = np.flatnonzero(~np.isfinite(fjac).all(axis=0))
         return self._stop(CAUSE_JACOBIAN, int(bad[0])) if bad.size else 2
 
@@ -167,31 +168,31 @@ def solve(
             "bounds, callback and verbose need pyminpack's own core: "
             "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
         )
-    x = _start.as_start(x0)
+    x = start.as_start(x0)
     n = x.size
-    limit = _arguments.limit_on_calls(options, n, Dfun is not None)
+    limit = arguments.limit_on_calls(options, n, Dfun is not None)
     if options.maxfev > 0 and options.trials_only and Dfun is None:
         limit *= n + 1  # at most one Jacobian a trial; MINPACK counts the two together
 
     scale, mode = np.ones(n), 1
     if options.diag is not None:
-        scale, mode = _arguments.as_diag(options.diag, n), 2
+        scale, mode = arguments.as_diag(options.diag, n), 2
 
     value = func(x.copy(), *args)
-    fvec = _arguments.as_residuals(value, -1).copy()
+    fvec = arguments.as_residuals(value, -1).copy()
     m = fvec.size
     if m < n:
-        _arguments.too_few_residuals(n, m)
+        arguments.too_few_residuals(n, m)
     epsfcn = options.epsfcn
     if epsfcn is None:
-        epsfcn = _arguments.residual_eps(value)
+        epsfcn = arguments.residual_eps(value)
 
     fjac = np.zeros((m, n), order="F")
     qtf = np.zeros(n)
     ipvt = np.arange(1, n + 1, dtype=np.int32)
     guard = Guard(func, Dfun, args, bool(col_deriv), x, fvec.copy())
     info, nfev, njev = INFO_IMPROPER, 1, 0
-    if not _arguments.improper(n, options):
+    if not arguments.improper(n, options):
         limit, factor = min(limit, INT_MAX), options.factor
         ftol, xtol, gtol = options.ftol, options.xtol, options.gtol
         with _deferred_interrupt(guard):

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import _fit_data, _parameters, _result, _scipy_options
-from ._arguments import EPS, _as_floats, residual_eps
-from ._call import at_start, check_call, is_like_least_squares
-from ._compare import as_arrays, compared, fitted_of, jacobian_of, residuals_of, scale_of
-from ._conclusion import conclude
-from ._differences import UnfitError
-from ._doubt import FullOutput, reason_to_doubt
+from . import _result
+from ._fit.call import at_start, check_call, is_like_least_squares
+from ._fit.compare import as_arrays, compared, fitted_of, jacobian_of, residuals_of, scale_of
+from ._fit.conclusion import conclude
+from ._fit.weights import as_weights
+from ._input import fit_data, parameters, scipy_options
+from ._input.arguments import EPS, as_floats, residual_eps
+from ._jacobian.differences import UnfitError
+from ._jacobian.doubt import FullOutput, reason_to_doubt
 from ._leastsq import leastsq
 from ._messages import not_found, of_curve_fit
 from ._minpack import INFO_STOPPED, enorm
-from ._weights import as_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -216,8 +217,8 @@ def curve_fit(
     >>> np.round(np.sqrt(np.diag(pcov)), 3)
     array([0.047, 0.015])
     """
-    if _fit_data.is_cut(xdata, ydata, kwargs):
-        from ._chunked_fit import fit_chunks
+    if fit_data.is_cut(xdata, ydata, kwargs):
+        from ._blocks.chunked_fit import fit_chunks
 
         return fit_chunks(
             f, xdata, ydata, p0, sigma, absolute_sigma, check_finite,
@@ -225,9 +226,9 @@ def curve_fit(
             kwargs,
         )  # fmt: skip
     check_call(f, method, jac, kwargs)
-    xdata, ydata, sigma = _fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
+    xdata, ydata, sigma = fit_data.prepare(xdata, ydata, sigma, check_finite, nan_policy)
     start_is_ours = p0 is None
-    p0, limits = _parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
+    p0, limits = parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
     n, m = p0.size, ydata.size
     like_least_squares = is_like_least_squares(method, limits)
     if n > m != 1 and not like_least_squares:
@@ -237,16 +238,16 @@ def curve_fit(
         )
     asked = kwargs
     if kwargs or like_least_squares:
-        kwargs = _scipy_options.translate(kwargs, n, jac, like_least_squares)
+        kwargs = scipy_options.translate(kwargs, n, jac, like_least_squares)
     given, col_deriv = f, bool(kwargs.get("col_deriv", False))
-    before = _fit_data.snapshot(xdata)
+    before = fit_data.snapshot(xdata)
     first = at_start(f, xdata, p0, before)
     ydata = compared(ydata, first)
     weights = None if sigma is None else as_weights(sigma, ydata)
     if kwargs.get("epsfcn") is None and (eps := residual_eps(first)) > EPS:
         kwargs["epsfcn"] = eps
     if type(first) is not np.ndarray and hasattr(first, "to_numpy"):
-        f, first = as_arrays(f), _as_floats(first, "f returned")
+        f, first = as_arrays(f), as_floats(first, "f returned")
     residuals = residuals_of(f, xdata, ydata, weights, first)
     m = ydata.size
     missing = max(0, n - m) if like_least_squares else 0
@@ -261,7 +262,7 @@ def curve_fit(
         residuals, kwargs = _with_zeros(residuals, kwargs, missing)
 
     if jac == "adaptive":
-        from ._adaptive import Adaptive
+        from ._jacobian.adaptive import Adaptive
 
         lower, upper = (None, None) if limits is None else limits
         size = scale_of(ydata, weights, first)
@@ -278,9 +279,11 @@ def curve_fit(
             fnorm = enorm(outcome.infodict["fvec"])
             reason = reason_to_doubt(outcome, fnorm, scale, by, error)
             if reason or by == "adaptive":
-                from ._accuracy import assess  # seldom needed, and as long to load as all else
+                from ._jacobian.accuracy import (
+                    assess,
+                )  # seldom needed, and as long to load as all else
 
-                calls = _scipy_options.calls_left(
+                calls = scipy_options.calls_left(
                     asked, n, by, like_least_squares, outcome.infodict["nfev"]
                 )
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs, calls)
@@ -289,10 +292,10 @@ def curve_fit(
         error.args = (of_curve_fit(str(error)),)
         raise
     finally:
-        _fit_data.check_kept(xdata, before)
+        fit_data.check_kept(xdata, before)
     popt, _, infodict, mesg, ier = outcome
     if not (outcome.converged or stopped):
-        bad = _fit_data.nonfinite("xdata", xdata) or _fit_data.nonfinite("ydata", ydata)
+        bad = fit_data.nonfinite("xdata", xdata) or fit_data.nonfinite("ydata", ydata)
         raise RuntimeError(not_found(mesg, ier, asked, start_is_ours, bad))
     if missing:
         infodict["fvec"] = infodict["fvec"][:m]

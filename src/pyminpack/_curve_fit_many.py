@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import _many
-from ._arguments import _describe
-from ._many_dask import LazyFits, curve_fit_lazily, is_lazy
-from ._many_data import Maps
-from ._many_model import BatchModel
+from ._input.arguments import describe
+from ._many import runner
+from ._many.data import Maps
+from ._many.lazy import LazyFits, curve_fit_lazily, is_lazy
+from ._many.model import BatchModel
 from ._many_result import ManyFits, prepare
 from ._messages import terms
 
@@ -185,12 +185,10 @@ def curve_fit_many(
     True
     """
     if not callable(f):
-        raise TypeError(f"f is {_describe(f)}; want a function f(xdata, *parameters).")
+        raise TypeError(f"f is {describe(f)}; want a function f(xdata, *parameters).")
     if not (jac is None or callable(jac)):
-        raise TypeError(
-            f"jac is {_describe(jac)}; want a function jac(xdata, *parameters) or None."
-        )
-    settings = _many.checked_options(options)
+        raise TypeError(f"jac is {describe(jac)}; want a function jac(xdata, *parameters) or None.")
+    settings = runner.checked_options(options)
     if is_lazy(ydata):
         for name, value in (("progress", progress), ("out", out), ("resume", resume)):
             if value:
@@ -216,18 +214,18 @@ def curve_fit_many(
     model = BatchModel(f, jac, maps, n, limits)
     model.probe(starts)
 
-    def make_block(numbers: _many.IndexArray) -> _many.Block:
+    def make_block(numbers: runner.IndexArray) -> runner.Block:
         y, w, counts, rows = maps.block(numbers)
-        return _many.Block(numbers, starts.take(numbers), y, w, counts, rows)
+        return runner.Block(numbers, starts.take(numbers), y, w, counts, rows)
 
-    problem = _many.Problem(
+    problem = runner.Problem(
         f, None if jac is None else model.derivatives, () if maps.own_x else (maps.x,), n, maps.m,
-        True, False, _many.completed(settings, n, model.eps, limits), bool(absolute_sigma),
+        True, False, runner.completed(settings, n, model.eps, limits), bool(absolute_sigma),
         make_block,
     )  # fmt: skip
-    _many.run(problem, result, workers, chunk, progress)
+    runner.run(problem, result, workers, chunk, progress)
     if result.doubtful.any():
-        from ._many_doubt import look_closer
+        from ._many.doubt import look_closer
 
         look_closer(model, maps, settings, bool(absolute_sigma), result)
     return result

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from ._arguments import improper, require_callable
-from ._differences import Differences, jacobian_by
 from ._errors import stacklevel
+from ._input.arguments import improper, require_callable
+from ._input.start import as_bounds, as_start
+from ._jacobian.differences import Differences, jacobian_by
 from ._messages import IMPROPER, message, nonfinite, terms
-from ._start import as_bounds, as_start
 
 solve: Callable[..., Any] = _minpack.solve
 if _build_info.MINPACK == "system":  # only then: it costs a third of the import
@@ -311,13 +311,13 @@ def leastsq(
     if m is not None:
         if blocks is not None:
             raise TypeError("m is for a compiled func, which does not go by blocks.")
-        from . import _compiled
+        from ._input import compiled
 
         run = _minpack.solve_compiled
-        func = _compiled.as_model(func, Dfun, args, m)
+        func = compiled.as_model(func, Dfun, args, m)
         args, Dfun = (), func[2] or None
     elif blocks is not None:
-        from ._blocks import BlockDifferences, solve_blocks
+        from ._blocks.driver import BlockDifferences, solve_blocks
 
         run = partial(
             solve_blocks, blocks=blocks, workers=workers, executor=executor, checkpoint=checkpoint

@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _many
-from ._arguments import (
-    _as_floats,
-    _describe,
-    require_callable,
-    residual_eps,
-    too_few_residuals,
-)
-from ._compiled import Model, as_model
 from ._errors import add_note
+from ._input.arguments import as_floats, describe, require_callable, residual_eps, too_few_residuals
+from ._input.compiled import Model, as_model
+from ._input.start import as_limits
+from ._many import runner
 from ._many_result import ManyFits, prepare
-from ._start import as_limits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -147,7 +141,7 @@ def leastsq_many(
     else:
         model = _as_model(func, Dfun, args, m, data)
         func, Dfun, args = model, model[2] or None, ()
-    starts = _as_floats(x0, "x0 is")
+    starts = as_floats(x0, "x0 is")
     if starts.ndim < 2 or starts.shape[-1] == 0:
         raise ValueError(
             f"x0 has shape {starts.shape}; want (..., N), a start for each fit. For one start for "
@@ -156,19 +150,19 @@ def leastsq_many(
     shape, n = starts.shape[:-1], starts.shape[-1]
     arrays = [_as_rows(f"data[{k}]", array, shape) for k, array in enumerate(_as_list(data))]
     limits = None if bounds is None else as_limits(bounds, n, "leastsq_many")
-    settings = _many.checked_options(options)
+    settings = runner.checked_options(options)
     result = prepare(shape, n, covariance, out, resume)
 
-    def make_block(numbers: _many.IndexArray) -> _many.Block:
-        rows = tuple(_many.take(array, shape, numbers) for array in arrays)
-        return _many.Block(numbers, _many.take(starts, shape, numbers), rows=rows)
+    def make_block(numbers: runner.IndexArray) -> runner.Block:
+        rows = tuple(runner.take(array, shape, numbers) for array in arrays)
+        return runner.Block(numbers, runner.take(starts, shape, numbers), rows=rows)
 
     size, eps = n, np.finfo(float).eps.item()
     if model is not None:
         size = model[4]
     elif result.ier.size:
         first = make_block(np.arange(min(2, result.ier.size)))
-        rows = [_many.read_only(row.copy()) for row in first.rows]
+        rows = [runner.read_only(row.copy()) for row in first.rows]
         try:
             with np.errstate(all="ignore"):
                 value = func(first.x0.copy(), *rows, *args)
@@ -182,11 +176,11 @@ def leastsq_many(
         size, eps = _residuals_of(value, first.numbers.size), residual_eps(value)
     if size < n:
         too_few_residuals(n, size)
-    problem = _many.Problem(
+    problem = runner.Problem(
         func, Dfun, args, n, size, False, bool(col_deriv),
-        _many.completed(settings, n, eps, limits), bool(absolute_sigma), make_block,
+        runner.completed(settings, n, eps, limits), bool(absolute_sigma), make_block,
     )  # fmt: skip
-    _many.run(problem, result, workers, chunk, progress)
+    runner.run(problem, result, workers, chunk, progress)
     return result
 
 
@@ -207,13 +201,13 @@ def _as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any, data: Any) ->
 def _as_list(data: Any) -> Sequence[Any]:
     if isinstance(data, list | tuple):
         return data
-    raise TypeError(f"data is {_describe(data)}; want a list or tuple of arrays.")
+    raise TypeError(f"data is {describe(data)}; want a list or tuple of arrays.")
 
 
 def _as_rows(name: str, value: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.asanyarray(value)
     if array.dtype.hasobject:
-        raise TypeError(f"{name} is {_describe(value)}; want an array of numbers.")
+        raise TypeError(f"{name} is {describe(value)}; want an array of numbers.")
     if array.shape[: len(shape)] != shape:
         raise ValueError(f"{name} has shape {array.shape}; want {shape} first, as x0 has.")
     return array
@@ -221,7 +215,7 @@ def _as_rows(name: str, value: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 def _residuals_of(value: Any, points: int) -> int:
     """Return M, of what `func` returned for its first fits."""
-    array = _as_floats(value, "func returned")
+    array = as_floats(value, "func returned")
     if array.ndim != 2 or len(array) != points:
         raise ValueError(
             f"func returned shape {array.shape} for X of {points} fits; want ({points}, M): func "

@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import _describe
-from ._doubt import NOISE, TRUNCATION
-from ._doubt import UNFINISHED as UNFINISHED_FIT
+from ._input.arguments import describe
+from ._jacobian.doubt import NOISE, TRUNCATION
+from ._jacobian.doubt import UNFINISHED as UNFINISHED_FIT
 from ._messages import CONVERGED, Terms, message
-from ._minpack import (
-    CAUSE_JACOBIAN,
-    CAUSE_START,
-    CAUSE_TRIAL,
-    INFO_IMPROPER,
-    INFO_NONFINITE,
-)
+from ._minpack import CAUSE_JACOBIAN, CAUSE_START, CAUSE_TRIAL, INFO_IMPROPER, INFO_NONFINITE
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
 
@@ -222,7 +216,7 @@ def _returned(ier: int, why: int) -> str:
 def _checked_out(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """Take the caller's array for a result, or say what is wrong with it."""
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"out[{name!r}] is {_describe(value)}; want an array.")
+        raise TypeError(f"out[{name!r}] is {describe(value)}; want an array.")
     if value.shape != shape or value.dtype != dtype:
         raise ValueError(
             f"out[{name!r}] has shape {value.shape} and dtype {value.dtype}; want {shape}, {dtype}."
@@ -249,7 +243,7 @@ def prepare(
         return resume
     if not (resume is None or isinstance(resume, bool | np.bool_)):
         raise TypeError(
-            f"resume is {_describe(resume)}; want the result of a former call, or True to go on in "
+            f"resume is {describe(resume)}; want the result of a former call, or True to go on in "
             "the arrays of out."
         )
     if resume and not {"popt", "ier"} <= set(out or {}):

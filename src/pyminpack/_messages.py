@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import limit_on_calls
+from ._input.arguments import limit_on_calls
 from ._minpack import (
     CAUSE_JACOBIAN,
     CAUSE_START,

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _build_info, _curve_fit, _leastsq
-from ._scipy_options import left_to_scipy
+from ._input.scipy_options import left_to_scipy
 
 __all__ = ["Patch", "patch_scipy", "unpatch_scipy"]
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from . import _parameters
+from ._input import parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from ._fitted import Fitted
+    from ._fit.fitted import Fitted
     from ._types import Ier, InfoDict
 
 __all__ = ["CurveFitResult", "FullCurveFitResult", "make"]
@@ -34,7 +34,7 @@ class _Result:
 
     @property
     def _fitted(self) -> Fitted:
-        from ._fitted import Fitted
+        from ._fit.fitted import Fitted
 
         return Fitted(*self._state)
 
@@ -52,13 +52,13 @@ class _Result:
     def names(self) -> tuple[str, ...]:
         """Names of the parameters, from the signature of `f`; ``p[0]``, ... where it has none."""
         fit = self._fitted
-        return fit.names or _parameters.names(fit.f, fit.popt.size)
+        return fit.names or parameters.names(fit.f, fit.popt.size)
 
     @property
     def title(self) -> str:
         """The call of `f`, as in ``decay(t, amplitude, rate)``."""
         fit = self._fitted
-        return fit.title or _parameters.call(fit.f, self.names)
+        return fit.title or parameters.call(fit.f, self.names)
 
     @property
     def stderr(self) -> FloatArray:
@@ -135,9 +135,9 @@ class _Result:
         ndarray
             In the shape and units of what `f` returns; inf where `pcov` is.
         """
-        from . import _band
+        from ._fit import band
 
-        return _band.band(self._fitted, self._fitted.xdata if x is None else x)
+        return band.band(self._fitted, self._fitted.xdata if x is None else x)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> tuple[Axes, Axes]:
         """Draw data, fit and its band of one standard error, and below them the residuals.
@@ -154,9 +154,9 @@ class _Result:
         tuple of two matplotlib.axes.Axes
             Of the data and of the residuals; the ``figure`` of either can be saved.
         """
-        from . import _plot
+        from ._fit import plot
 
-        return _plot.plot(self, figure)
+        return plot.plot(self, figure)
 
     def __copy__(self) -> Any:
         return _remake(type(self), cast(tuple[Any, ...], self), self._state)
@@ -179,14 +179,14 @@ class _Result:
 
     def __str__(self) -> str:
         """Report: the parameters and their errors, their correlations, why the fit has ended."""
-        from . import _report
+        from ._fit import report
 
-        return _report.as_text(self)
+        return report.as_text(self)
 
     def _repr_html_(self) -> str:
-        from . import _report
+        from ._fit import report
 
-        return _report.as_html(self)
+        return report.as_html(self)
 
 
 class CurveFitResult(_Result, tuple[FloatArray, FloatArray]):
@@ -276,7 +276,7 @@ def make(state: tuple[Any, ...], infodict: InfoDict | None) -> CurveFitResult | 
     if infodict is None:
         result = CurveFitResult((state[0], state[1]))
     else:
-        from ._fitted import Fitted
+        from ._fit.fitted import Fitted
 
         fit = Fitted(*state)
         result = FullCurveFitResult((fit.popt, fit.pcov, infodict, fit.message, fit.ier))

@@ -14,7 +14,7 @@ from ._watch import Iteration
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from ._blocks import BlockResiduals
+    from ._blocks.driver import BlockResiduals
 
 __all__ = [
     "Derivatives",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arguments import _describe
+from ._input.arguments import describe
 
 __all__ = ["Iteration", "Watch", "progress_bar"]
 
@@ -60,10 +60,10 @@ class Watch:
     def __init__(self, callback: Callable[[Iteration], Any] | None, verbose: int) -> None:
         if callback is not None and not callable(callback):
             raise TypeError(
-                f"callback is {_describe(callback)}; want a function callback(iteration)."
+                f"callback is {describe(callback)}; want a function callback(iteration)."
             )
         if verbose not in (0, 1, 2):
-            raise ValueError(f"verbose is {_describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
+            raise ValueError(f"verbose is {describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
         self._callback = callback
         self._lines = verbose == 1
         self._bar = None

@@ -16,7 +16,7 @@ from block_models import decay_jacobian as jacobian
 from block_models import decay_residuals as residuals
 
 from pyminpack import leastsq
-from pyminpack._crew import AHEAD, Crew
+from pyminpack._blocks.crew import AHEAD, Crew
 from pyminpack._errors import add_note
 
 rng = np.random.default_rng(13)

@@ -95,9 +95,9 @@ def test_same_bits_whoever_works():
 class TestFiles:
     def test_is_cut(self, tmp_path, monkeypatch):
         """Protects memory: what is mapped is cut, if it is large, without being asked for."""
-        monkeypatch.setattr("pyminpack._fit_data.CUT", 1000)
-        monkeypatch.setattr("pyminpack._chunked_fit.LEAST_ROWS", 600)
-        monkeypatch.setattr("pyminpack._chunked_fit.CHUNK_NUMBERS", 600)
+        monkeypatch.setattr("pyminpack._input.fit_data.CUT", 1000)
+        monkeypatch.setattr("pyminpack._blocks.chunked_fit.LEAST_ROWS", 600)
+        monkeypatch.setattr("pyminpack._blocks.chunked_fit.CHUNK_NUMBERS", 600)
         sizes = set()
 
         def f(t, *p):
@@ -119,7 +119,7 @@ class TestFiles:
 
     def test_is_not_cut(self, tmp_path, monkeypatch):
         """Protects models that are handed what has no rows: those are called as ever."""
-        monkeypatch.setattr("pyminpack._fit_data.CUT", 1000)
+        monkeypatch.setattr("pyminpack._input.fit_data.CUT", 1000)
         y = mapped(tmp_path, "y", Y)
         for x in (None, 3.0, np.ones((M, 2))):
             popt, _ = curve_fit(lambda x, *p: peak(T, *p), x, y, START)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq
-from pyminpack._crew import AHEAD, Tree
+from pyminpack._blocks.crew import AHEAD, Tree
 
 rng = np.random.default_rng(13)
 

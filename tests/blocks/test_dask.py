@@ -12,8 +12,8 @@ from block_models import deadly_peak, line_less_five, peak
 from dask.distributed import Client, LocalCluster
 
 from pyminpack import OptimizeWarning, curve_fit, leastsq
-from pyminpack._crew import Tree
-from pyminpack._distributed import _join
+from pyminpack._blocks.crew import Tree
+from pyminpack._blocks.distributed import _join
 
 pytestmark = [
     pytest.mark.bundled,

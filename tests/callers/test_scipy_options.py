@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyminpack import OptimizeWarning, curve_fit, leastsq
-from pyminpack._scipy_options import translate
+from pyminpack._input.scipy_options import translate
 
 optimize = pytest.importorskip("scipy.optimize", reason="compares with SciPy's curve_fit")
 

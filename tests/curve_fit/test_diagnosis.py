@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pyminpack import OptimizeWarning, check_jacobian, curve_fit, leastsq
-from pyminpack._accuracy import Accuracy
-from pyminpack._diagnosis import Fit, causes
+from pyminpack._fit.diagnosis import Fit, causes
+from pyminpack._jacobian.accuracy import Accuracy
 from pyminpack._messages import UNKNOWN, no_degrees_of_freedom
 from pyminpack._nist.datasets import datasets
 

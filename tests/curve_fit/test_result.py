@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pyminpack import CurveFitResult, FullCurveFitResult, OptimizeWarning, curve_fit
-from pyminpack._report import rounded
+from pyminpack._fit.report import rounded
 
 T = np.linspace(0.0, 10.0, 40)
 NOISE = 0.05 * np.random.default_rng(7).standard_normal(40)

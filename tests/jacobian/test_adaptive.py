@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq
-from pyminpack._accuracy import column_norms
-from pyminpack._adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
+from pyminpack._jacobian.accuracy import column_norms
+from pyminpack._jacobian.adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
 
 T = np.linspace(0.1, 4.0, 40)
 X = np.linspace(0.0, 10.0, 50)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyminpack import leastsq, show_config
-from pyminpack._differences import METHODS, ComplexStep, ThreePoint, jacobian_by
+from pyminpack._jacobian.differences import METHODS, ComplexStep, ThreePoint, jacobian_by
 from pyminpack._nist.certify import correct_digits
 from pyminpack._nist.datasets import datasets
 from pyminpack._nist.reach import ALLOWANCE

@@ -36,7 +36,7 @@ set_bounds(call *c, PyObject *bounds)
     PyArrayObject *a = (PyArrayObject *)bounds;
     if (!is_plain(bounds, 2) || !PyArray_IS_C_CONTIGUOUS(a) || PyArray_DIM(a, 0) != 2
         || PyArray_DIM(a, 1) != fit->n) {
-        PyErr_SetString(PyExc_TypeError, "solve() takes bounds as _asked.as_bounds makes them");
+        PyErr_SetString(PyExc_TypeError, "solve() takes bounds as asked.as_bounds makes them");
         return -1;
     }
     c->bounds = (PyArrayObject *)Py_NewRef(bounds);

@@ -1,5 +1,5 @@
 /* Only the common case is handled here: float64 arrays in a plain layout. Everything else, and every
- * error text, is the business of _asked.py. */
+ * error text, is the business of _input/asked.py. */
 #include "objects.h"
 
 #include <math.h>
@@ -14,20 +14,20 @@ know_neighbours(PyObject *module)
     return neighbourhood == NULL ? -1 : 0;
 }
 
-/* `from . import _asked`, once: a copy in another package asks its own. */
+/* `from ._input import asked`, once: a copy in another package asks its own. */
 static PyObject *
 conversions(void)
 {
-    PyObject *module = PyDict_GetItemString(neighbourhood, "_asked");
+    PyObject *module = PyDict_GetItemString(neighbourhood, "asked");
     if (module != NULL) {
         return Py_NewRef(module);
     }
-    PyObject *names = Py_BuildValue("(s)", "_asked");
-    PyObject *package = names == NULL ? NULL : PyImport_ImportModuleLevel("", neighbourhood, NULL, names, 1);
+    PyObject *names = Py_BuildValue("(s)", "asked");
+    PyObject *package = names == NULL ? NULL : PyImport_ImportModuleLevel("_input", neighbourhood, NULL, names, 1);
     Py_XDECREF(names);
-    module = package == NULL ? NULL : PyObject_GetAttrString(package, "_asked");
+    module = package == NULL ? NULL : PyObject_GetAttrString(package, "asked");
     Py_XDECREF(package);
-    if (module != NULL && PyDict_SetItemString(neighbourhood, "_asked", module) < 0) {
+    if (module != NULL && PyDict_SetItemString(neighbourhood, "asked", module) < 0) {
         Py_CLEAR(module);
     }
     return module;

@@ -4,10 +4,10 @@
 
 #include "python.h"
 
-/* To be told the module that is being made, so that it finds _asked.py beside it; -1: an error. */
+/* To be told the module that is being made, so that it finds _input/asked.py beside it; -1: an error. */
 int know_neighbours(PyObject *module);
 
-/* A function of _asked.py, called: a conversion or an error. */
+/* A function of _input/asked.py, called: a conversion or an error. */
 PyObject *arguments(const char *name, const char *format, ...);
 
 /* Whether it is a float64 array of that many dimensions, aligned and in the machine's byte order. */

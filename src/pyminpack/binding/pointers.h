@@ -6,7 +6,7 @@
 
 #include "model.h"
 
-/* From a model as _compiled.py makes it: (residuals, both, derivatives, p, m, owners), the first four addresses,
+/* From a model as _input/compiled.py makes it: (residuals, both, derivatives, p, m, owners), the first four addresses,
  * 0 where there is none; p may be an array. 0; or -1: it is no such tuple. */
 int get_model(PyObject *value, lm_model *model, void **p, int64_t *m);
 

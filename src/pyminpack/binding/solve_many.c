@@ -127,7 +127,7 @@ take_block(stream *s)
     if (!PyTuple_Check(block) || PyTuple_GET_SIZE(block) != BLOCK_SIZE
         || !PyArray_Check(PyTuple_GET_ITEM(block, NUMBERS)) || !PyTuple_Check(PyTuple_GET_ITEM(block, DATA))
         || PyTuple_GET_SIZE(PyTuple_GET_ITEM(block, DATA)) > MANY_MAX_DATA) {
-        PyErr_SetString(PyExc_TypeError, "solve_many() takes blocks as pyminpack._many makes them");
+        PyErr_SetString(PyExc_TypeError, "solve_many() takes blocks as pyminpack._many.runner makes them");
         return -1;
     }
     PyArrayObject *numbers, *counts;
@@ -359,7 +359,7 @@ result_array(PyObject *const *args, int k)
     return item == Py_None ? NULL : PyArray_DATA((PyArrayObject *)item);
 }
 
-/* Numbers into the struct, and pointers into arrays that pyminpack._many has made. */
+/* Numbers into the struct, and pointers into arrays that pyminpack._many.runner has made. */
 static int
 read_many(stream *s, PyObject *const *args)
 {
@@ -459,7 +459,7 @@ pyminpack_solve_many(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssiz
 {
     if (nargs != MANY_ARGUMENT_COUNT || !PyTuple_Check(args[MANY_ARGS]) || !PyTuple_Check(args[MANY_RESULTS])
         || PyTuple_GET_SIZE(args[MANY_RESULTS]) != RESULT_COUNT || !PyList_Check(args[MANY_BLAME])) {
-        PyErr_SetString(PyExc_TypeError, "solve_many() takes its arguments from pyminpack._many");
+        PyErr_SetString(PyExc_TypeError, "solve_many() takes its arguments from pyminpack._many.runner");
         return NULL;
     }
     stream s = {.memory = NULL};

@@ -1,0 +1,1 @@
+"""Derivatives by differences, and how far to trust them."""
