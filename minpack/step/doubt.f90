@@ -24,6 +24,8 @@ module minpack_doubt
       !! promise what no step could keep
    real(wp), parameter :: exact_data = 1.0e-5_wp
       !! least standard deviation of the residuals, in units of the data
+   real(wp), parameter :: nothing = 1.0e3_wp*epsmch
+      !! the same where exact derivatives can lead as far as rounding errors let a fit go
    real(wp), parameter :: beyond = 1.0e150_wp
       !! norm of a column from which on a variance of 0 may be one below all numbers, and need not
       !! be that of a variable that is held
@@ -53,7 +55,7 @@ contains
          !! of the differences, relative to x; 0: there were none
       real(c_double), intent(in), value :: error  !! relative, of the function
       integer(c_int) :: reason
-      real(wp) :: norm, sigma, size, column_error, way
+      real(wp) :: norm, sigma, size, column_error, way, least
       integer(ik) :: k, j
       logical :: all_free
 
@@ -85,7 +87,8 @@ contains
          end if
       end do
       if (reason == doubt_none .and. all_free) then
-         if (enorm(n, qtf) > far*max(fnorm, exact_data*data_norm)) reason = doubt_unfinished
+         least = merge(far*exact_data, nothing, step > 0.0_wp)
+         if (enorm(n, qtf) > max(far*fnorm, least*data_norm)) reason = doubt_unfinished
       end if
    end function doubt
 

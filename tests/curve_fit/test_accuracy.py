@@ -161,6 +161,18 @@ def test_own_derivatives_that_xtol_stops_early():
     same(curve_fit(sine, x, y, p0, jac=jac), right_answer(sine, x, y, p0))
 
 
+@pytest.mark.parametrize("jac", [None, "adaptive", "cs"])
+@pytest.mark.parametrize("seed", range(4))
+def test_peak_on_a_high_pedestal(jac, seed):
+    """The pedestal is at rest, to xtol of it, long before the peak is."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(-5, 5, 80)
+    y = peak(x, 0.3, 1.1, 2.0, 0.0) + 0.03 * rng.normal(size=80)
+    level = 10.0 ** rng.uniform(6, 8)
+    popt, pcov = curve_fit(peak, x, level + y, [0.1, 1.4, 1.6, level * (1 + 1e-8)], jac=jac)
+    same((popt - [0, 0, 0, level], pcov), right_answer(peak, x, y, [0.3, 1.1, 2.0, 0.0]))
+
+
 @pytest.mark.parametrize("noise", [1e-10, 1e-8, 1e-6])
 def test_model_with_a_tolerance(noise):
     """Noise of the model, as of one that iterates: forward differences are nothing but noise."""

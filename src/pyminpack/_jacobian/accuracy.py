@@ -60,9 +60,9 @@ SINGULAR, ROUGH = 3.0, 10.0
 CANCELS = EPS**0.5
 #: Of the largest part of any in a linear dependence: the least to be named.
 SHARE = 1e-3
-#: Part of the residuals that a minimum does not promise to take away, and least size of residuals
-#: that are not rounding errors, in units of the data: `far` and `exact_data` of doubt.f90.
-PROMISE, EXACT_DATA = 1e-3, 1e-5
+#: Part of the residuals that a minimum does not promise to take away, and what of them is nothing
+#: but rounding errors, in units of the data: `far` and `nothing` of doubt.f90.
+PROMISE, NOTHING = 1e-3, 1e3 * EPS
 #: Tolerance from which on a user has a fit end early.
 FAR = 1e-6
 #: What `leastsq` calls too small a tolerance is as far as a fit can go.
@@ -457,7 +457,7 @@ def _is_unfinished(outcome: FullOutput, limits: Limits, scale: float) -> bool:
     x, _, infodict = outcome[:3]
     if _held(x, limits).any():
         return False
-    return norm(infodict["qtf"]) > PROMISE * max(norm(infodict["fvec"]), EXACT_DATA * scale)
+    return norm(infodict["qtf"]) > max(PROMISE * norm(infodict["fvec"]), NOTHING * scale)
 
 
 def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:
