@@ -77,6 +77,10 @@ def test_arrays_beside_the_data(lazy):
     made = [da.from_array(array, chunks=2) if lazy else array for array in (x, sigma, p0)]
     fits = curve_fit_many(decay, made[0], da.from_array(y, chunks=(3, 4, 5)), made[2], made[1])
     assert_same(fits.compute(scheduler="synchronous"), curve_fit_many(decay, x, y, p0, sigma))
+    one = sigma[..., :1]
+    given = da.from_array(one, chunks=3) if lazy else one
+    fits = curve_fit_many(decay, x, da.from_array(y, chunks=(3, 4, 20)), [2, 1], given)
+    assert_same(fits.compute(scheduler="synchronous"), curve_fit_many(decay, x, y, [2, 1], one))
     planes = curve_fit_many(
         lambda x, a, b: a * x[0] + b * x[1],
         np.stack([x, x**2], axis=-2),

@@ -113,7 +113,7 @@ def curve_fit_lazily(
     ydata = ydata.rechunk({-1: -1})
     shape = ydata.shape[:-1]
     axes = tuple(range(len(shape)))
-    m_axis, n_axis, k_axis = len(axes), len(axes) + 1, len(axes) + 2
+    m_axis, n_axis, k_axis, one_axis = range(len(axes), len(axes) + 4)
 
     def along(value: Any, *tail: int) -> tuple[Any, tuple[int, ...]]:
         """Cut an array along the map as the data are."""
@@ -130,10 +130,10 @@ def curve_fit_lazily(
     elif shape and np.ndim(xdata) == len(shape) + 2 and np.shape(xdata)[:-2] == shape:
         arrays += along(xdata, k_axis, m_axis)
         names.append("xdata")
-    if shape and sigma is not None and np.shape(sigma) == ydata.shape:
-        arrays += along(sigma, m_axis)
+    if shape and sigma is not None and np.shape(sigma) in (ydata.shape, (*shape, 1)):
+        arrays += along(sigma, m_axis if np.shape(sigma) == ydata.shape else one_axis)
         names.append("sigma")
-    if not callable(p0) and not hasattr(p0, "keys") and np.ndim(p0) > 1:
+    if not callable(p0) and np.ndim(p0) > 1:
         if np.shape(p0)[:-1] != shape:
             raise ValueError(
                 f"p0 has shape {np.shape(p0)}; want (N,), or {shape} and N: a start for each fit."
