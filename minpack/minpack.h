@@ -39,9 +39,6 @@ void lm_stop(lm_state *state, int64_t n, double *x_trial, const double *inside);
 int64_t lm_lmpar_size(int64_t n); /* scratch_size with which a large n is solved by blocks */
 void lm_first_point(int64_t n, double *x, const double *lower, const double *upper);
 double lm_enorm(const int64_t *n, const double *x);
-void lm_factorise(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
-                  int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
-                  double *work3);
 void lm_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
               int *ipvt, double *acnorm, double *rdiag, double *reference);
 double lm_difference_step(double x_j, double epsfcn);

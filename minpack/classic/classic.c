@@ -89,15 +89,13 @@ static int
 jacobian(void *self, lm_fit *const *fits, int64_t count)
 {
     classic_fit *c = self;
-    lm_factors *factors = &c->fit.factors;
     const int iflag = evaluate_jacobian(c);
     (void)fits, (void)count;
     if (iflag < 0) {
         lm_end(&c->fit, iflag);
         return 0;
     }
-    lm_factorise(c->m, c->n, c->fjac, c->ldfjac, c->fvec, factors->ipvt, factors->qtf,
-                 factors->acnorm, c->work.p, c->fit.x_trial, c->f_trial);
+    lm_factor_in_place(&c->fit.factors, c->m, c->n, c->fjac, c->fvec, c->work.p, c->fit.x_trial, c->f_trial);
     return 0;
 }
 

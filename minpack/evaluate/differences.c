@@ -2,10 +2,10 @@
 
 #include "dispatch.h"
 
-/* Numbers from which AVX2 gains more than it takes to ask for it. */
-enum { AVX2_WORTH_COLUMN = 16 };
+/* Numbers from which vectors gain more than it takes to ask for them. */
+enum { VECTORS_WORTH = 16 };
 
-/* column.c, the same bits by both. */
+/* column.c; the same bits by all three. */
 void lm_column_quotients(int64_t m, const double *fvec, double h, double *column);
 #ifdef MINPACK_AVX2
 void lm_column_quotients_avx2(int64_t m, const double *fvec, double h, double *column);
@@ -14,8 +14,14 @@ void lm_column_quotients_avx2(int64_t m, const double *fvec, double h, double *c
 void
 lm_difference_column(int64_t m, const double *fvec, double h, double *column)
 {
+    if (m < VECTORS_WORTH && h != 0.0) {
+        for (int64_t i = 0; i < m; i++) {
+            column[i] = (column[i] - fvec[i]) / h;
+        }
+        return;
+    }
 #ifdef MINPACK_AVX2
-    if (m >= AVX2_WORTH_COLUMN && lm_isa() >= ISA_AVX2) {
+    if (lm_isa() >= ISA_AVX2) {
         lm_column_quotients_avx2(m, fvec, h, column);
         return;
     }

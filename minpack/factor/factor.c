@@ -39,27 +39,33 @@ lm_factor_by_blocks(int64_t n)
 }
 
 #ifdef MINPACK_AVX2
-void lm_factorise_avx2(int64_t m, int64_t n, double *fjac, int64_t ldfjac, const double *fvec,
-                       int *ipvt, double *qtf, double *acnorm, double *work1, double *work2,
-                       double *work3);
+void lm_qrfac_avx2(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f, int *ipvt,
+                   double *acnorm, double *rdiag, double *reference);
 #endif
+
+/* The same bits whichever it is. */
+static void
+qrfac(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm, double *work1,
+      double *work2)
+{
+#ifdef MINPACK_AVX2
+    if (m * n >= AVX2_WORTH && lm_isa() >= ISA_AVX2) {
+        lm_qrfac_avx2(&m, &n, a, &lda, f, ipvt, acnorm, work1, work2);
+        return;
+    }
+#endif
+    lm_qrfac(&m, &n, a, &lda, f, ipvt, acnorm, work1, work2);
+}
 
 void
 lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, const double *fvec,
                    double *work1, double *work2, double *work3)
 {
-#ifdef MINPACK_AVX2
-    if (m * n >= AVX2_WORTH && lm_isa() >= ISA_AVX2) {
-        lm_factorise_avx2(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1,
-                          work2, work3);
-    }
-    else
-#endif
-    {
-        lm_factorise(m, n, fjac, m, fvec, factors->ipvt, factors->qtf, factors->acnorm, work1, work2,
-                     work3);
-    }
-    if (factors->r != fjac) {
+    const int in_r = factors->r == fjac;
+    memcpy(work3, fvec, m * sizeof(double));
+    qrfac(m, n, fjac, in_r ? factors->ldr : m, work3, factors->ipvt, factors->acnorm, work1, work2);
+    memcpy(factors->qtf, work3, n * sizeof(double));
+    if (!in_r) {
         for (int64_t j = 0; j < n; j++) {
             memcpy(factors->r + j * factors->ldr, fjac + j * m, (j + 1) * sizeof(double));
         }
@@ -101,8 +107,7 @@ lm_factor_end(lm_factors *factors, int64_t n, const double *running, double *scr
         lm_pivot(n, factors->r, factors->qtf, factors->ipvt, scratch);
     }
     else { /* the norms of J's columns are known better than from R */
-        lm_qrfac(&n, &n, factors->r, &n, factors->qtf, factors->ipvt, scratch, scratch + n,
-                 scratch + 2 * n);
+        qrfac(n, n, factors->r, n, factors->qtf, factors->ipvt, scratch, scratch + n, scratch + 2 * n);
     }
 }
 

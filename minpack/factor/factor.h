@@ -30,7 +30,8 @@ int lm_factor_by_rows(int64_t m, int64_t n);
 int lm_factor_in_halves(int64_t m, int64_t n);
 int lm_factor_by_blocks(int64_t n);
 
-/* In place: R takes that of J, whose columns follow one another without gaps. r is fjac, or gets a copy.
+/* In place: R takes that of J, whose columns are ldr apart where r is fjac, and else follow one another without
+ * gaps: then r gets a copy.
  * The same bits on every processor. work1 and work2 hold n numbers, work3 m. */
 void lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, const double *fvec,
                         double *work1, double *work2, double *work3);

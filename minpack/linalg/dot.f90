@@ -4,7 +4,7 @@ module minpack_dot
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
-   public :: dot
+   public :: dot, lanes
 
    integer(ik), parameter :: lanes = 8
       !! Partial sums: two to four vector registers hide the latency of an addition.
@@ -17,7 +17,7 @@ contains
       real(wp), intent(in) :: y(n)
       real(wp) :: total
       real(wp) :: partial(lanes)
-      integer(ik) :: i, rest
+      integer(ik) :: i, k, rest
 
       total = 0.0_wp
       rest = iand(n, lanes - 1)
@@ -28,7 +28,10 @@ contains
       if (n < lanes) return
       partial = 0.0_wp
       do i = rest + 1, n, lanes
-         partial = partial + x(i:i + lanes - 1)*y(i:i + lanes - 1)
+         !GCC$ unroll 8
+         do k = 1, lanes
+            partial(k) = partial(k) + x(i + k - 1)*y(i + k - 1)
+         end do
       end do
       total = total + (((partial(1) + partial(5)) + (partial(3) + partial(7))) &
                        + ((partial(2) + partial(6)) + (partial(4) + partial(8))))

@@ -1,6 +1,7 @@
 module minpack_qrfac
    !! Householder QR with column pivoting, in place: the classic factor step.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
+   use minpack_dot, only: dot, lanes
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
    implicit none (type, external)
@@ -10,7 +11,7 @@ module minpack_qrfac
    interface
       pure subroutine reflect_all(rows, columns, lda, v, first, f) &
          bind(c, name="lm_reflect_all")
-         !! y := (I - v vᵀ/v_1) y for some columns and f: linalg/reflect.c.
+         !! y := (I - v vᵀ/v_1) y for some columns and f, from `lanes` rows on: linalg/reflect.c.
          import :: c_double, c_int64_t
          implicit none (type, external)
          integer(c_int64_t), intent(in), value :: rows
@@ -73,7 +74,14 @@ contains
          a(j:m, j) = a(j:m, j)/sigma
          head = a(j, j) + 1.0_wp
          a(j, j) = head
-         call reflect_all(rows, n - j, lda, a(j, j), a(j, min(j + 1, n)), f(j))
+         if (rows < lanes) then
+            do k = j + 1, n
+               call reflect(rows, a(j:, j), a(j:, k))
+            end do
+            call reflect(rows, a(j:, j), f(j:))
+         else
+            call reflect_all(rows, n - j, lda, a(j, j), a(j, min(j + 1, n)), f(j))
+         end if
          do k = j + 1, n
             if (rdiag(k) > 0.0_wp) then
                call downdate(rows - 1, a(j, k), a(min(j + 1, m):, k), rdiag(k), reference(k))
@@ -114,6 +122,20 @@ contains
       ipvt(j) = ipvt(largest)
       ipvt(largest) = column
    end subroutine pivot
+
+   pure subroutine reflect(rows, v, y)
+      !! y := (I - v vᵀ/v_1) y.
+      integer(ik), intent(in) :: rows
+      real(wp), intent(in) :: v(rows)
+      real(wp), intent(inout) :: y(rows)
+      real(wp) :: share
+      integer(ik) :: i
+
+      share = dot(rows, v, y)/v(1)
+      do i = 1, rows
+         y(i) = y(i) - share*v(i)
+      end do
+   end subroutine reflect
 
    pure subroutine downdate(rows, head, tail, norm, reference)
       !! Norm of a column without its first entry, from the norm with it where that is accurate.

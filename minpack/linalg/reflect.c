@@ -18,81 +18,59 @@ enum { HALF = 4, LANES = 8, TOGETHER = 4 };
 #define LOAD(p) (*(const lanes *)(p))
 #define STORE(p, x) (*(lanes *)(p) = (x))
 
+/* For each of the vectors. Unrolled, their sums are in registers. */
+#define EACH(k) _Pragma("GCC unroll 4") for (int k = 0; k < count; k++)
+
 /* y_k := (I - v v^T/v_1) y_k for `count` vectors: a constant wherever this is inlined. */
 static inline __attribute__((always_inline)) void
 reflect_some(int64_t rows, const double *restrict v, int count, double *const *y)
 {
     const int64_t rest = rows & (LANES - 1);
     double total[TOGETHER];
-    for (int k = 0; k < count; k++) {
+    EACH(k) {
         total[k] = 0.0;
     }
     for (int64_t i = 0; i < rest; i++) {
-        for (int k = 0; k < count; k++) {
+        EACH(k) {
             total[k] += v[i] * y[k][i];
         }
     }
-    if (rows >= LANES) {
-        lanes low[TOGETHER], high[TOGETHER];
-        for (int k = 0; k < count; k++) {
-            low[k] = high[k] = (lanes){0.0, 0.0, 0.0, 0.0};
-        }
-        for (int64_t i = rest; i < rows; i += LANES) {
-            const lanes v_low = LOAD(v + i), v_high = LOAD(v + i + HALF);
-            for (int k = 0; k < count; k++) {
-                low[k] += v_low * LOAD(y[k] + i);
-                high[k] += v_high * LOAD(y[k] + i + HALF);
-            }
-        }
-        for (int k = 0; k < count; k++) {
-            const lanes sum = low[k] + high[k];
-            total[k] += (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    lanes low[TOGETHER], high[TOGETHER];
+    EACH(k) {
+        low[k] = high[k] = (lanes){0.0, 0.0, 0.0, 0.0};
+    }
+    for (int64_t i = rest; i < rows; i += LANES) {
+        const lanes v_low = LOAD(v + i), v_high = LOAD(v + i + HALF);
+        EACH(k) {
+            low[k] += v_low * LOAD(y[k] + i);
+            high[k] += v_high * LOAD(y[k] + i + HALF);
         }
     }
-    for (int k = 0; k < count; k++) {
+    EACH(k) {
+        const lanes sum = low[k] + high[k];
+        total[k] += (sum[0] + sum[2]) + (sum[1] + sum[3]);
         total[k] /= v[0];
     }
     for (int64_t i = 0; i < rest; i++) {
-        for (int k = 0; k < count; k++) {
+        EACH(k) {
             y[k][i] -= total[k] * v[i];
         }
     }
     for (int64_t i = rest; i < rows; i += LANES) {
         const lanes v_low = LOAD(v + i), v_high = LOAD(v + i + HALF);
-        for (int k = 0; k < count; k++) {
+        EACH(k) {
             STORE(y[k] + i, LOAD(y[k] + i) - total[k] * v_low);
             STORE(y[k] + i + HALF, LOAD(y[k] + i + HALF) - total[k] * v_high);
         }
     }
 }
 
-/* The same, one after the other, for fewer rows than there are lanes. */
-static inline void
-reflect_short(int64_t rows, const double *restrict v, double *restrict y)
-{
-    double total = 0.0;
-    for (int64_t i = 0; i < rows; i++) {
-        total += v[i] * y[i];
-    }
-    total /= v[0];
-    for (int64_t i = 0; i < rows; i++) {
-        y[i] -= total * v[i];
-    }
-}
-
-/* The reflector stands at v; it is applied to `columns` columns behind it, lda apart, and to f. */
+/* The reflector stands at v; it is applied to `columns` columns behind it, lda apart, and to f. From LANES rows on. */
 void VARIANT(lm_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f);
 
 void
 VARIANT(lm_reflect_all)(int64_t rows, int64_t columns, int64_t lda, const double *v, double *first, double *f)
 {
-    if (rows < LANES) {
-        for (int64_t k = 0; k < columns; k++) {
-            reflect_short(rows, v, first + k * lda);
-        }
-        reflect_short(rows, v, f);
-        return;
-    }
     for (int64_t k = 0; k <= columns; k += TOGETHER) {
         double *y[TOGETHER];
         for (int i = 0; i < TOGETHER; i++) {

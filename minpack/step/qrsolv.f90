@@ -90,6 +90,7 @@ contains
       old = rhs
       rhs = cosine*old + sine*carried
       carried = cosine*carried - sine*old
+      !GCC$ vector
       do i = 1, tail
          old = s_tail(i)
          s_tail(i) = cosine*old + sine*d_tail(i)
