@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from . import _minpack
 from ._input import arguments, start
+from ._jacobian.doubt import covariance_of
 from ._messages import CONVERGED
 from ._minpack import (
     CAUSE_JACOBIAN,
@@ -221,8 +222,7 @@ def solve(
 
     if not full_output and info in CONVERGED:
         return x, info
-    cov_x, full_rank = _minpack.covar(fjac, ipvt) if info in CONVERGED else (None, 0)
     return _minpack.Outcome((
         x, info, guard.cause, guard.where, guard.culprit, nfev, njev, fvec, fjac.T, ipvt, qtf,
-        cov_x if full_rank else None,
+        covariance_of(fjac.T, ipvt) if info in CONVERGED else None,
     ))  # fmt: skip
