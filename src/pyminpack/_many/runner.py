@@ -37,7 +37,7 @@ IndexArray = npt.NDArray[np.int64]
 
 #: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once. Smaller
 #: calls gain less by a core's cache than they cost in Python and in threads that wait for others.
-VECTOR, ANSWER = 384 * 1024, 768 * 1024
+VECTOR, ANSWER = 192 * 1024, 768 * 1024
 #: Bytes, more than all that a model makes in a call.
 SPARE = 4 * 2**20
 #: Seconds until a thread that waits for others looks whether there was a signal.
