@@ -231,11 +231,8 @@ def curve_fit(
     p0, limits = parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
     n, m = p0.size, ydata.size
     like_least_squares = is_like_least_squares(method, limits)
-    if n > m != 1 and not like_least_squares:
-        raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points={m}; "
-            "with bounds or method='trf' it may."
-        )
+    if m != 1:  # one may stand for any number
+        _require_enough(m, n, like_least_squares)
     asked = kwargs
     if kwargs or like_least_squares:
         kwargs = scipy_options.translate(kwargs, n, jac, like_least_squares)
@@ -250,7 +247,8 @@ def curve_fit(
         f, first = as_arrays(f), as_floats(first, "f returned")
     residuals = residuals_of(f, xdata, ydata, weights, first)
     m = ydata.size
-    missing = max(0, n - m) if like_least_squares else 0
+    _require_enough(m, n, like_least_squares)
+    missing = max(0, n - m)
     if callable(jac):
         kwargs["Dfun"] = jacobian_of(jac, xdata, weights, (n, m), col_deriv)
         kwargs["col_deriv"] = True
@@ -310,6 +308,14 @@ def curve_fit(
         infodict["nfev"], ier, mesg, warned,
     )  # fmt: skip
     return _result.make(state, infodict if full_output else None)
+
+
+def _require_enough(m: int, n: int, like_least_squares: bool) -> None:
+    if n > m and not like_least_squares:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points={m}; "
+            "with bounds or method='trf' it may."
+        )
 
 
 def _with_zeros(

@@ -306,6 +306,8 @@ class TestFewData:
         text = "^The number of func parameters=3 must not exceed the number of data points=2; with"
         with pytest.raises(TypeError, match=text):
             curve_fit(decay, *self.FEW, START)
+        with pytest.raises(TypeError, match="=3 must not exceed the number of data points=1; with"):
+            curve_fit(decay, [1.0], [2.0], START)
 
 
 @bundled

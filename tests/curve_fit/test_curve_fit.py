@@ -263,7 +263,7 @@ class TestData:
             (T, None, TypeError, "ydata is NoneType"),
             (T, np.ma.array(Y, mask=T > 3), TypeError, "ydata is a masked array"),
             (T, Y[:-1], ValueError, r"f returned shape \(9,\); want that of ydata, \(8,\)"),
-            (T[:1], Y[:1], TypeError, "length N=2 .*length M=1:"),
+            (T[:1], Y[:1], TypeError, "parameters=2 must not exceed the number of data points=1"),
         ],
     )
     def test_unusable(self, xdata, ydata, error, text):

@@ -39,6 +39,12 @@ class TestNumberOfResults:
         with pytest.raises(ValueError, match=r"f returned shape .*; want that of ydata, \(12,\)"):
             curve_fit(lambda t, a, b: np.ones(shape), T, Y, START)
 
+    def test_another_number_later(self):
+        lengths = iter([12, 12, 12, 9])
+        text = r"f returned shape \(9,\); want that of ydata, \(12,\)"
+        with pytest.raises(ValueError, match=text):
+            curve_fit(lambda t, a, b: decay(t, a, b)[: next(lengths)], T, Y, START)
+
     def test_one_row(self):
         fit = curve_fit(lambda t, a, b: decay(t, a, b)[None], T, Y, START)
         np.testing.assert_array_equal(fit[0], curve_fit(decay, T, Y, START)[0])

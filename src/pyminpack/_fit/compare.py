@@ -66,7 +66,12 @@ def residuals_of(
     def residuals(p: FloatArray) -> Any:
         nonlocal first
         if first is None:
-            difference = f(xdata, *p) - ydata
+            value = f(xdata, *p)
+            try:
+                difference = value - ydata
+            except ValueError:
+                compared(ydata, value)  # says which of the two is of another shape than before
+                raise
         else:
             difference, first = first - ydata, None
         return difference if weigh is None else weigh(difference)
