@@ -1,18 +1,24 @@
 """Compiled models, one fit and many: beside cminpack-numba and the calls of the model alone.
 
-The same numba functions serve all: cminpack's argument lists. What is left of a fit when the model
-is taken off is the solver's own: of a Gaussian fit of 4 × 64 in a batch, two thirds of that the
-factor step (`qrfac`), a sixth the step, the rest differences, norms and results; of one fit called
-from Python, some 2 µs more are the call's arguments and arrays.
+The same functions serve all: numba's, one exp at a time, and for many fits C's too, whose exp takes
+several (vector_models.c), as somebody with a million of them would have it. What is left of a fit
+when the model is taken off is the solver's own: of a Gaussian fit of 4 × 64 in a batch, two thirds
+of that the factor step (`qrfac`), a sixth the step, the rest differences, norms and results; of one
+fit called from Python, some 2 µs more are the call's arguments and arrays.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import math
+import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -93,13 +99,34 @@ class Fits(NamedTuple):
     data: Any
 
 
+def in_vectors() -> tuple[Any, Any]:
+    """The Gaussian of vector_models.c, compiled for this machine."""
+    integer, doubles = ctypes.c_int, ctypes.POINTER(ctypes.c_double)
+    common = (doubles, integer, integer, doubles, doubles)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "models.so")
+        flags = ["-O3", "-ffast-math", "-march=native", "-shared", "-fPIC", "-lm"]
+        source = Path(__file__).with_name("vector_models.c")
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, str(source), "-o", str(made), *flags], check=True)
+        library = ctypes.CDLL(str(made))
+    f = ctypes.CFUNCTYPE(integer, *common, integer)
+    fj = ctypes.CFUNCTYPE(integer, *common, doubles, integer, integer)
+    return f(("gaussian", library)), fj(("gaussian_both", library))
+
+
+def address(function: Any) -> Any:
+    """Of a function of numba's or of ctypes'."""
+    return getattr(function, "address", None) or ctypes.cast(function, ctypes.c_void_p).value
+
+
 def decays() -> Fits:
     rng = np.random.default_rng(SEED)
     data = 2.5 * np.exp(-1.3 * np.linspace(0, 4, 50)) + 0.5 + 0.05 * rng.standard_normal((1, 50))
     return Fits(decay, decay_both, np.array([[1.0, 1.0, 0.0]]), data)
 
 
-def peaks(number: int) -> Fits:
+def peaks(number: int, f: Any = gaussian, fj: Any = gaussian_both) -> Fits:
     """Good but not perfect starts, noise of 3 % of the peak."""
     rng = np.random.default_rng(SEED)
     t = np.linspace(-5.0, 5.0, 64)
@@ -107,12 +134,12 @@ def peaks(number: int) -> Fits:
     a, b, c, d = true.T[:, :, None]
     data = a * np.exp(-0.5 * ((t - b) / c) ** 2) + d + 0.1 * rng.standard_normal((number, 64))
     x0 = true * rng.uniform(0.85, 1.15, true.shape) + [0.0, 0.2, 0.0, 0.0]
-    return Fits(gaussian, gaussian_both, x0, data)
+    return Fits(f, fj, x0, data)
 
 
 def bare_calls(fits: Fits, analytic: bool, nfev: int, njev: int) -> Callable[[], None]:
     """As many calls of the model as the fits take, without a solver."""
-    f, fj = (fits.fj if analytic else fits.f).ctypes, fits.fj.ctypes
+    f, fj = (getattr(one, "ctypes", one) for one in (fits.fj if analytic else fits.f, fits.fj))
     m, n = fits.data.shape[1], fits.x0.shape[1]
     fvec, fjac, each = np.empty(m), np.empty((n, m)), len(fits.data)
 
@@ -136,15 +163,15 @@ def cminpack(fits: Fits, analytic: bool, loop: bool) -> Callable[[], Any]:
     import cminpack_numba
 
     solver = cminpack_numba.lmder if analytic else cminpack_numba.lmdif
-    address, m = (fits.fj if analytic else fits.f).address, fits.data.shape[1]
+    pointer, m = address(fits.fj if analytic else fits.f), fits.data.shape[1]
     if not loop:
-        return lambda: solver(address, m, fits.x0[0].copy(), udata=fits.data[0])
+        return lambda: solver(pointer, m, fits.x0[0].copy(), udata=fits.data[0])
 
     @njit
     def fit_all(x0, data):
         total = 0.0
         for k in range(len(x0)):
-            total += solver(address, m, x0[k].copy(), udata=data[k])[0][0]
+            total += solver(pointer, m, x0[k].copy(), udata=data[k])[0][0]
         return total
 
     return lambda: fit_all(fits.x0, fits.data)
@@ -214,6 +241,7 @@ def main() -> None:
     rounds = 1 if options.smoke else 15 if options.quick else 60
     clock = getattr(time, CLOCKS[options.clock])
     number = 100 if options.smoke else 10_000
+    vectors = in_vectors()
     rows = []
     for analytic in (False, True):
         how = "analytic" if analytic else "differences"
@@ -221,6 +249,8 @@ def main() -> None:
             (f"one exponential, 3 × 50, {how}", decays(), 1),
             (f"Gaussians, 4 × 64, {how}", peaks(number), 1),
             (f"Gaussians, 4 × 64, {how}, two workers", peaks(number), 2),
+            (f"Gaussians, exp in vectors, {how}", peaks(number, *vectors), 1),
+            (f"Gaussians, exp in vectors, {how}, two workers", peaks(number, *vectors), 2),
         ):
             if options.only in case:
                 rows.append(row(case, fits, analytic, clock, rounds, workers))
