@@ -383,11 +383,12 @@ contains
    end subroutine survey
 
    pure subroutine landing_point(n, r, ldr, ipvt, qtf, p, fnorm, x, start, lower, upper, &
-                                 model_size, xtol, walls_met, residual, x_trial)
+                                 model_size, xtol, walls_met, work1, work2, work3, work4, z, &
+                                 x_trial)
       !! The end of a fit, but on the walls next to it from which no descent leads away.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
+      real(wp), intent(inout) :: r(ldr, n)  !! strict lower triangle: work
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: qtf(n)
       real(wp), intent(in) :: p(n)  !! from where R belongs to x
@@ -399,16 +400,20 @@ contains
       real(wp), intent(in) :: model_size  !! about the norm of what F is a difference of
       real(wp), intent(in) :: xtol
       logical, intent(in) :: walls_met
-      real(wp), intent(out) :: residual(n)  !! work: Qᵀ(f + J p)
+      real(wp), intent(out) :: work1(n)
+      real(wp), intent(out) :: work2(n)
+      real(wp), intent(out) :: work3(n)
+      real(wp), intent(out) :: work4(n)
+      real(wp), intent(out) :: z(n)  !! work
       real(wp), intent(out) :: x_trial(n)
       real(wp) :: slope, length, room, wall, size
       integer(ik) :: j, k
 
-      call times_upper(n, r, ldr, ipvt, p, residual)
-      residual = qtf + residual
+      call times_upper(n, r, ldr, ipvt, p, work1)
+      work1 = qtf + work1
       do j = 1, n
          k = int(ipvt(j), ik)
-         slope = dot(j, r(:, j), residual)
+         slope = dot(j, r(:, j), work1)
          length = enorm(j, r(:, j))
          x_trial(k) = x(k)
          size = max(abs(x(k)), abs(start(k)))
@@ -426,6 +431,20 @@ contains
          if (walls_met .and. length*room <= nearest*model_size &
              .and. (length > 0.0_wp .or. room <= near_wall*size)) x_trial(k) = wall
       end do
+      z = x_trial - x
+      if (.not. any(abs(z) > 0.0_wp)) return
+
+      ! The other variables make up for it, to first order: where F is 0 at the wall it is not 0
+      ! beside it, and what has been fitted there would be in the way.
+      call times_upper(n, r, ldr, ipvt, z, work1)
+      work1 = -work1
+      work2 = merge(0.0_wp, huge(1.0_wp), x_trial > lower .and. x_trial < upper)
+      call qrsolv(n, r, ldr, ipvt, work2, work1, z, work3, work4)
+      where (work2 > 0.0_wp) z = 0.0_wp
+      if (all(abs(z) <= near_wall*max(abs(x), abs(start)) .and. &
+              (.not. abs(z) > 0.0_wp .or. (x_trial + z > lower .and. x_trial + z < upper)))) then
+         x_trial = x_trial + z
+      end if
    end subroutine landing_point
 
 end module minpack_bounded

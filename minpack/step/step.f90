@@ -171,7 +171,8 @@ contains
       end select
 
       if (present(lower) .and. state%request == request_stop .and. answered /= request_stop) then
-         call wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, diag, p, lower, upper, inside)
+         call wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, lower, upper, &
+                      inside)
       end if
       if (state%request == request_residual .and. answered /= request_start &
           .and. state%phase == phase_search) then
@@ -330,16 +331,18 @@ contains
       end if
    end subroutine trial
 
-   pure subroutine wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, diag, p, lower, upper, inside)
+   pure subroutine wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, lower, &
+                           upper, inside)
       !! A search within bounds has ended: try again, return to the best end, or land.
       type(lm_state), intent(inout) :: state
       integer(ik), intent(in) :: n
       real(wp), intent(inout) :: x(n)
       real(wp), intent(inout) :: x_trial(n)
       integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
+      real(wp), intent(inout) :: r(ldr, n)
       integer(c_int), intent(in) :: ipvt(n)
       real(wp), intent(in) :: qtf(n)
+      real(wp), intent(inout) :: acnorm(n)  !! work
       real(wp), intent(in) :: diag(n)
       real(wp), intent(inout) :: p(n)
       real(wp), intent(in) :: lower(n)
@@ -385,7 +388,8 @@ contains
       if (ended) then
          if (state%accepted == 0) p = 0.0_wp
          call landing_point(n, r, ldr, ipvt, qtf, p, state%fnorm, x, inside(:, 1), lower, upper, &
-                            state%size, state%xtol, state%walls /= 0, inside(:, 4), x_trial)
+                            state%size, state%xtol, state%walls /= 0, inside(:, 4), inside(:, 5), &
+                            inside(:, 6), inside(:, 7), acnorm, x_trial)
          if (any(abs(x_trial - x) > 0.0_wp)) then
             state%phase = phase_land
             state%request = request_residual
