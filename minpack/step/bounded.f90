@@ -434,10 +434,10 @@ contains
       z = x_trial - x
       if (.not. any(abs(z) > 0.0_wp)) return
 
-      ! The other variables make up for it, to first order: where F is 0 at the wall it is not 0
-      ! beside it, and what has been fitted there would be in the way.
-      call times_upper(n, r, ldr, ipvt, z, work1)
-      work1 = -work1
+      ! With it goes the Gauss–Newton step of the others: where F is 0 on the wall it is not beside
+      ! it, and what has been fitted there would be in the way.
+      call times_upper(n, r, ldr, ipvt, z, work2)
+      work1 = -work1 - work2
       work2 = merge(0.0_wp, huge(1.0_wp), x_trial > lower .and. x_trial < upper)
       call qrsolv(n, r, ldr, ipvt, work2, work1, z, work3, work4)
       where (work2 > 0.0_wp) z = 0.0_wp

@@ -88,6 +88,9 @@ module minpack_step
       !! and D, which never shrinks, would make the rest of the fit crawl.
    real(wp), parameter :: rounding = 100.0_wp*epsmch
       !! of the size of the model: what a sum of squares of 0 may come out as
+   real(wp), parameter :: last_seen = 1.0e-8_wp
+      !! And what of it a landing may cost, which is to be no more than xtol leaves open: the
+      !! derivatives by differences leave as much.
    ! The second and fourth attempt start with what is lost somewhere else, the third where the first
    ! has; it and the fourth more cautiously.
    integer(c_int), parameter :: attempt_from_start = 3
@@ -403,13 +406,15 @@ contains
       integer(ik), intent(in) :: n
       real(wp), intent(inout) :: x(n)
       real(wp), intent(in) :: x_trial(n)
+      real(wp) :: unseen
 
       state%request = request_stop
       if (state%phase == phase_return .and. state%info /= info_stopped) then
          state%request = request_jacobian
       end if
+      unseen = max(rounding, min(state%xtol, last_seen))*state%size
       if (state%phase == phase_return .or. &
-          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, rounding*state%size)) then
+          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, unseen)) then
          state%accepted = 1
          state%iteration = state%iteration + 1
          x = x_trial

@@ -228,6 +228,17 @@ class TestWalls:
         np.testing.assert_allclose(x, [3, 0.5, 0], atol=1e-9)
         assert x[2] == 0
 
+    def test_a_bound_that_the_minimum_lies_on_from_anywhere(self):
+        y = 3 * np.exp(-0.5 * X)
+        rng = np.random.default_rng(1)
+        starts = np.array([3, 0.5, 2]) * 3 ** rng.uniform(-1, 1, (100, 3))
+        ends = [
+            leastsq(lambda p: p[0] * np.exp(-p[1] * X) + p[2] - y, start, bounds=(0, INF))[0][2]
+            for start in starts
+        ]
+        assert np.count_nonzero(ends) <= 10
+        assert np.max(ends) < 1e-8
+
     @pytest.mark.parametrize("n", [5, 20, 60])
     def test_many_at_once(self, n):
         """They do not share one step's way between them: the count hardly grows with theirs."""
