@@ -1,7 +1,7 @@
 module minpack_damped
-   !! The least-squares problem of a trial Levenberg-Marquardt parameter: S and Q^T b of
-   !! [sqrt(par) D P; R] from R and Q^T f (More 1978, section 5; MINPACK's qrsolv does it by Givens
-   !! rotations). The diagonal is on top: where par is large, R on top would cancel in Q^T b. Both
+   !! The least-squares problem of a trial Levenberg-Marquardt parameter: S and Qᵀ b of
+   !! [sqrt(par) D P; R] from R and Qᵀ f (Moré 1978, section 5; MINPACK's qrsolv does it by Givens
+   !! rotations). The diagonal is on top: where par is large, R on top would cancel in Qᵀ b. Both
    !! blocks are upper triangular and stay so, which leaves (2/3) n^3 operations, all but a share of
    !! 8/n in matrix products.
    use, intrinsic :: iso_c_binding, only: c_int
@@ -16,31 +16,36 @@ module minpack_damped
 contains
 
    pure subroutine damped(n, r, ipvt, par, diag, qtf, s, qtb, work) bind(c, name="blocked_damped")
-      !! Triangular factor S and right-hand side of the damped problem. R and Q^T f are kept.
-      integer(ik), intent(in), value :: n     !! order of R
-      real(wp), intent(in) :: r(n, n)         !! upper triangular factor of J P
-      integer(c_int), intent(in) :: ipvt(n)   !! P: column of J that is column j of J P, from 1
-      real(wp), intent(in), value :: par      !! Levenberg-Marquardt parameter
-      real(wp), intent(in) :: diag(n)         !! D, in J's order
-      real(wp), intent(in) :: qtf(n)          !! first n of Q^T f
-      real(wp), intent(inout) :: s(*)         !! leading(n) rows, padded(n) columns; in the first n,
-                                              !! upper triangular: S^T S = P^T (J^T J + par D^2) P
-      real(wp), intent(out) :: qtb(n)         !! right-hand side: S z = qtb for the step P z
-      real(wp), intent(inout) :: work(*)      !! damped_size(n) numbers
+      !! Triangular factor S and right-hand side of the damped problem. R and Qᵀ f are kept.
+      integer(ik), intent(in), value :: n  !! order of R
+      real(wp), intent(in) :: r(n, n)  !! upper triangular factor of J P
+      integer(c_int), intent(in) :: ipvt(n)  !! P: column of J that is column j of J P, from 1
+      real(wp), intent(in), value :: par  !! Levenberg-Marquardt parameter
+      real(wp), intent(in) :: diag(n)  !! D, in J's order
+      real(wp), intent(in) :: qtf(n)  !! first n of Qᵀ f
+      real(wp), intent(inout) :: s(*)
+         !! leading(n) rows, padded(n) columns; in the first n, upper triangular:
+         !! SᵀS = Pᵀ (JᵀJ + par D²) P
+      real(wp), intent(out) :: qtb(n)  !! right-hand side: S z = qtb for the step P z
+      real(wp), intent(inout) :: work(*)  !! damped_size(n) numbers
 
       call damped_in(n, r, ipvt, par, diag, qtf, s, qtb, leading(n), padded(n), work, work(n + 1))
    end subroutine damped
 
    pure subroutine damped_in(n, r, ipvt, par, diag, qtf, top, qtb, ld, columns, scales, bottom)
       !! damped with its work space in shape.
-      integer(ik), intent(in) :: n            !! order of R
-      real(wp), intent(in) :: r(n, n), par, diag(n), qtf(n)  !! as for damped
-      integer(c_int), intent(in) :: ipvt(n)   !! as for damped
-      real(wp), intent(out) :: qtb(n)         !! as for damped
-      integer(ik), intent(in) :: ld, columns  !! shape of the work space
-      real(wp), intent(out) :: top(ld, columns)     !! sqrt(par) D P, then S, Q^T b beside it
-      real(wp), intent(out) :: scales(n)            !! of the columns
-      real(wp), intent(out) :: bottom(ld, columns)  !! R, Q^T f beside it; destroyed
+      integer(ik), intent(in) :: n  !! order of R
+      real(wp), intent(in) :: r(n, n)  !! as for damped
+      real(wp), intent(in) :: par  !! as for damped
+      real(wp), intent(in) :: diag(n)  !! as for damped
+      real(wp), intent(in) :: qtf(n)  !! as for damped
+      integer(c_int), intent(in) :: ipvt(n)  !! as for damped
+      real(wp), intent(out) :: qtb(n)  !! as for damped
+      integer(ik), intent(in) :: ld  !! leading dimension of the work space
+      integer(ik), intent(in) :: columns  !! its columns
+      real(wp), intent(out) :: top(ld, columns)  !! sqrt(par) D P, then S, Qᵀ b beside it
+      real(wp), intent(out) :: scales(n)  !! of the columns
+      real(wp), intent(out) :: bottom(ld, columns)  !! R, Qᵀ f beside it; destroyed
       real(wp) :: scale, weight
       integer(ik) :: j, filled
 

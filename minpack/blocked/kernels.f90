@@ -15,11 +15,12 @@ contains
 
    pure subroutine inner_4x4(rows, ldv, v, ldc, c, w)
       !! w(1:4, 1:4) = transpose(v) c.
-      integer(ik), intent(in) :: rows         !! length of the columns
-      integer(ik), intent(in) :: ldv, ldc     !! leading dimensions
-      real(wp), intent(in) :: v(ldv, 4)       !! left columns
-      real(wp), intent(in) :: c(ldc, 4)       !! right columns
-      real(wp), intent(inout) :: w(8, *)      !! upper or lower half of an 8 x 4 array
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldv  !! leading dimension of v
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(in) :: v(ldv, 4)  !! left columns
+      real(wp), intent(in) :: c(ldc, 4)  !! right columns
+      real(wp), intent(inout) :: w(8, *)  !! upper or lower half of an 8 x 4 array
       real(wp) :: s11, s21, s31, s41, s12, s22, s32, s42
       real(wp) :: s13, s23, s33, s43, s14, s24, s34, s44
       integer(ik) :: i
@@ -54,10 +55,11 @@ contains
 
    pure subroutine inner_4x1(rows, ldv, v, x, g)
       !! g(1:4) = transpose(v) x.
-      integer(ik), intent(in) :: rows, ldv    !! length of the columns, leading dimension
-      real(wp), intent(in) :: v(ldv, 4)       !! four columns
-      real(wp), intent(in) :: x(rows)         !! one column, possibly one of the four
-      real(wp), intent(out) :: g(4)           !! the inner products
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldv  !! leading dimension of v
+      real(wp), intent(in) :: v(ldv, 4)  !! four columns
+      real(wp), intent(in) :: x(rows)  !! one column, possibly one of the four
+      real(wp), intent(out) :: g(4)  !! the inner products
       real(wp) :: s1, s2, s3, s4
       integer(ik) :: i
 
@@ -74,11 +76,13 @@ contains
 
    pure subroutine subtract_8x2(rows, ldv, v, ldc, c, ldw, w)
       !! c = c - v w for eight columns v and two columns c.
-      integer(ik), intent(in) :: rows, ldv, ldc  !! length of the columns, leading dimensions
-      real(wp), intent(in) :: v(ldv, 8)          !! reflector columns
-      real(wp), intent(inout) :: c(ldc, 2)       !! columns to update
-      integer(ik), intent(in) :: ldw             !! leading dimension of w
-      real(wp), intent(in) :: w(ldw, 2)          !! multipliers, eight rows
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldv  !! leading dimension of v
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(in) :: v(ldv, 8)  !! reflector columns
+      real(wp), intent(inout) :: c(ldc, 2)  !! columns to update
+      integer(ik), intent(in) :: ldw  !! leading dimension of w
+      real(wp), intent(in) :: w(ldw, 2)  !! multipliers, eight rows
       integer(ik) :: i
 
       !$omp simd
@@ -94,10 +98,12 @@ contains
 
    pure subroutine subtract_4x4(rows, ldv, v, ldc, c, w)
       !! c = c - v w for four columns v and four columns c.
-      integer(ik), intent(in) :: rows, ldv, ldc  !! length of the columns, leading dimensions
-      real(wp), intent(in) :: v(ldv, 4)          !! reflector columns
-      real(wp), intent(inout) :: c(ldc, 4)       !! columns to update
-      real(wp), intent(in) :: w(8, *)            !! multipliers: half of an 8 x 4 array
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldv  !! leading dimension of v
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(in) :: v(ldv, 4)  !! reflector columns
+      real(wp), intent(inout) :: c(ldc, 4)  !! columns to update
+      real(wp), intent(in) :: w(8, *)  !! multipliers: half of an 8 x 4 array
       integer(ik) :: i
 
       !$omp simd
@@ -113,11 +119,12 @@ contains
       !! Subtract z(j) times column k from each later column j of four, and take the products of
       !! the new column k+1 with all four: in one pass, for the panel's columns are too few to hide
       !! the loads. Written out for each k: with k as a subscript the compiler gathers.
-      integer(ik), intent(in) :: rows, ldc    !! length of the columns, leading dimension
-      real(wp), intent(inout) :: c(ldc, 4)    !! columns
-      integer(ik), intent(in) :: k            !! column subtracted: 1, 2 or 3
-      real(wp), intent(in) :: z(4)            !! multipliers
-      real(wp), intent(out) :: g(4)           !! inner products
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(inout) :: c(ldc, 4)  !! columns
+      integer(ik), intent(in) :: k  !! column subtracted: 1, 2 or 3
+      real(wp), intent(in) :: z(4)  !! multipliers
+      real(wp), intent(out) :: g(4)  !! inner products
       real(wp) :: s1, s2, s3, s4, y, a3, a4
       integer(ik) :: i
 
@@ -165,10 +172,10 @@ contains
 
    pure subroutine subtract_1x1(rows, v, c, w)
       !! c = c - v w for one column each.
-      integer(ik), intent(in) :: rows         !! length of the columns
-      real(wp), intent(in) :: v(rows)         !! reflector column
-      real(wp), intent(inout) :: c(rows)      !! column to update
-      real(wp), intent(in) :: w               !! multiplier
+      integer(ik), intent(in) :: rows  !! length of the columns
+      real(wp), intent(in) :: v(rows)  !! reflector column
+      real(wp), intent(inout) :: c(rows)  !! column to update
+      real(wp), intent(in) :: w  !! multiplier
       integer(ik) :: i
 
       !$omp simd
@@ -179,9 +186,9 @@ contains
 
    pure function squares(rows, x) result(total)
       !! Sum of squares; overflow, underflow and NaN are the caller's to see in the result.
-      integer(ik), intent(in) :: rows         !! length of the column
-      real(wp), intent(in) :: x(rows)         !! column
-      real(wp) :: total                       !! sum of x(i)**2
+      integer(ik), intent(in) :: rows  !! length of the column
+      real(wp), intent(in) :: x(rows)  !! column
+      real(wp) :: total  !! sum of x(i)**2
       integer(ik) :: i
 
       total = 0
@@ -193,9 +200,10 @@ contains
 
    pure subroutine squares_4(rows, ldc, c, totals)
       !! Sums of squares of four columns at once: one sum alone waits for its own additions.
-      integer(ik), intent(in) :: rows, ldc    !! length of the columns, leading dimension
-      real(wp), intent(in) :: c(ldc, 4)       !! columns
-      real(wp), intent(out) :: totals(4)      !! sums of c(i, j)**2
+      integer(ik), intent(in) :: rows  !! length of the columns
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(in) :: c(ldc, 4)  !! columns
+      real(wp), intent(out) :: totals(4)  !! sums of c(i, j)**2
       real(wp) :: s1, s2, s3, s4
       integer(ik) :: i
 

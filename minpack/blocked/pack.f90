@@ -9,11 +9,13 @@ contains
 
    pure subroutine pack(rows, n, a, row_stride, column_stride, ldb, b)
       !! b(i, j) = a(1 + (i-1)*row_stride + (j-1)*column_stride).
-      integer(ik), intent(in) :: rows, n      !! size of the block
-      real(wp), intent(in) :: a(*)            !! block; a(1) is its first element
-      integer(ik), intent(in) :: row_stride, column_stride  !! strides in numbers
-      integer(ik), intent(in) :: ldb          !! leading dimension of b
-      real(wp), intent(inout) :: b(ldb, *)    !! copy by columns
+      integer(ik), intent(in) :: rows  !! rows of the block
+      integer(ik), intent(in) :: n  !! columns of the block
+      real(wp), intent(in) :: a(*)  !! block; a(1) is its first element
+      integer(ik), intent(in) :: row_stride  !! from row to row of a, in numbers
+      integer(ik), intent(in) :: column_stride  !! from column to column, in numbers
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      real(wp), intent(inout) :: b(ldb, *)  !! copy by columns
       integer(ik) :: i, j, whole
 
       if (row_stride == 1) then
@@ -36,10 +38,12 @@ contains
 
    pure subroutine pack_eight(n, a, row_stride, column_stride, ldb, b)
       !! Eight rows.
-      integer(ik), intent(in) :: n            !! columns
-      real(wp), intent(in) :: a(*)            !! eight rows
-      integer(ik), intent(in) :: row_stride, column_stride, ldb  !! as for pack
-      real(wp), intent(inout) :: b(ldb, *)    !! copy by columns
+      integer(ik), intent(in) :: n  !! columns
+      real(wp), intent(in) :: a(*)  !! eight rows
+      integer(ik), intent(in) :: row_stride  !! as for pack
+      integer(ik), intent(in) :: column_stride  !! as for pack
+      integer(ik), intent(in) :: ldb  !! as for pack
+      real(wp), intent(inout) :: b(ldb, *)  !! copy by columns
       integer(ik) :: j, s
 
       s = 1

@@ -4,8 +4,8 @@ module minpack_pivot
    !! J, found without pivoting, becomes what pivoting J itself would have given.
    !!
    !! The choice of a pivot needs only the pivot row of the remaining matrix; the rest of a panel's
-   !! update waits and comes as one product (Quintana-Orti, Sun & Bischof 1998, SIAM J. Sci. Comput.
-   !! 19, 1486). Each pivot still reads the remaining matrix once, for V^T A: past the second-level
+   !! update waits and comes as one product (Quintana-Ortí, Sun & Bischof 1998, SIAM J. Sci. Comput.
+   !! 19, 1486). Each pivot still reads the remaining matrix once, for Vᵀ A: past the second-level
    !! cache that, not arithmetic, is the price. Rows below the deepest pivot so far are zeros in
    !! every reflector and are left out, so an R already in order costs next to nothing.
    use, intrinsic :: iso_c_binding, only: c_int
@@ -24,12 +24,12 @@ module minpack_pivot
 contains
 
    pure subroutine pivot(n, r, qtf, ipvt, work) bind(c, name="blocked_pivot")
-      !! Replace R and Q^T f by those of the pivoted factorisation.
-      integer(ik), intent(in), value :: n     !! order of R
-      real(wp), intent(inout) :: r(n, n)      !! upper triangular factor, zeros below
-      real(wp), intent(inout) :: qtf(n)       !! first n of Q^T f
+      !! Replace R and Qᵀ f by those of the pivoted factorisation.
+      integer(ik), intent(in), value :: n  !! order of R
+      real(wp), intent(inout) :: r(n, n)  !! upper triangular factor, zeros below
+      real(wp), intent(inout) :: qtf(n)  !! first n of Qᵀ f
       integer(c_int), intent(out) :: ipvt(n)  !! column of R that became column j, counted from 1
-      real(wp), intent(inout) :: work(*)      !! pivot_size(n) numbers
+      real(wp), intent(inout) :: work(*)  !! pivot_size(n) numbers
       integer(ik) :: ld, w, v, norms
 
       ld = leading(n)
@@ -41,13 +41,14 @@ contains
 
    pure subroutine pivot_in(n, r, qtf, ipvt, ld, a, w, v, norms)
       !! pivot with its work space in shape.
-      integer(ik), intent(in) :: n            !! order of R
-      real(wp), intent(inout) :: r(n, n), qtf(n)  !! as for pivot
+      integer(ik), intent(in) :: n  !! order of R
+      real(wp), intent(inout) :: r(n, n)  !! as for pivot
+      real(wp), intent(inout) :: qtf(n)  !! as for pivot
       integer(c_int), intent(out) :: ipvt(n)  !! as for pivot
-      integer(ik), intent(in) :: ld           !! leading dimension
-      real(wp), intent(out) :: a(ld, n + 4)   !! remaining matrix, Q^T f beside it
+      integer(ik), intent(in) :: ld  !! leading dimension
+      real(wp), intent(out) :: a(ld, n + 4)  !! remaining matrix, Qᵀ f beside it
       real(wp), intent(out) :: w(panel, n + 4)  !! multipliers of the panel's reflectors
-      real(wp), intent(out) :: v(ld, panel)   !! reflectors of the panel
+      real(wp), intent(out) :: v(ld, panel)  !! reflectors of the panel
       real(wp), intent(out) :: norms(n + 4, 3)  !! norms now, when last computed; scales
       integer(ik) :: first, p, deep, j
       logical :: stale
@@ -91,10 +92,14 @@ contains
 
    pure subroutine bring_largest(n, p, ld, a, w, norms, ipvt, deep)
       !! Exchange column p with the remaining column of largest norm.
-      integer(ik), intent(in) :: n, p, ld     !! order, position, leading dimension
-      real(wp), intent(inout) :: a(ld, n + 4), w(panel, n + 4), norms(n + 4, 3)  !! as for pivot_in
+      integer(ik), intent(in) :: n  !! order of R
+      integer(ik), intent(in) :: p  !! position of the pivot
+      integer(ik), intent(in) :: ld  !! leading dimension of a
+      real(wp), intent(inout) :: a(ld, n + 4)  !! as for pivot_in
+      real(wp), intent(inout) :: w(panel, n + 4)  !! as for pivot_in
+      real(wp), intent(inout) :: norms(n + 4, 3)  !! as for pivot_in
       integer(c_int), intent(inout) :: ipvt(n)  !! as for pivot_in
-      integer(ik), intent(inout) :: deep      !! last row that any pivot so far reaches
+      integer(ik), intent(inout) :: deep  !! last row that any pivot so far reaches
       real(wp) :: largest, t
       integer(c_int) :: swapped
       integer(ik) :: j, q, i
@@ -122,10 +127,16 @@ contains
 
    pure subroutine eliminate(n, first, p, deep, ld, a, w, v, norms, stale)
       !! Reflect column p, and finish row p of the remaining columns.
-      integer(ik), intent(in) :: n, first, p, deep, ld  !! order, panel's first, position, depth
-      real(wp), intent(inout) :: a(ld, n + 4), w(panel, n + 4), v(ld, panel), norms(n + 4, 3)
-         !! as for pivot_in
-      logical, intent(out) :: stale           !! some norm has to be computed anew
+      integer(ik), intent(in) :: n  !! order of R
+      integer(ik), intent(in) :: first  !! first column of the panel
+      integer(ik), intent(in) :: p  !! position of the pivot
+      integer(ik), intent(in) :: deep  !! last row that any pivot so far reaches
+      integer(ik), intent(in) :: ld  !! leading dimension of a
+      real(wp), intent(inout) :: a(ld, n + 4)  !! as for pivot_in
+      real(wp), intent(inout) :: w(panel, n + 4)  !! as for pivot_in
+      real(wp), intent(inout) :: v(ld, panel)  !! as for pivot_in
+      real(wp), intent(inout) :: norms(n + 4, 3)  !! as for pivot_in
+      logical, intent(out) :: stale  !! some norm has to be computed anew
       real(wp) :: before(panel), row(panel), g(4), alpha, beta, tau
       integer(ik) :: j, k, c, i
 
@@ -144,7 +155,7 @@ contains
          a(p, p) = beta
       end if
 
-      ! V^T v for the reflectors that a still lacks, V's row p for finishing a's.
+      ! Vᵀ v for the reflectors that a still lacks, V's row p for finishing a's.
       before = 0
       do i = 1, k - 1, 4
          call inner_4x1(deep - p + 1, ld, v(p, i), v(p, k), before(i))
@@ -165,9 +176,9 @@ contains
    pure function length(rows, x) result(norm)
       !! Euclidean norm of the remainder of a column, however small: in a rank-deficient or graded
       !! matrix the order of the last pivots hangs on it.
-      integer(ik), intent(in) :: rows         !! length of the column
-      real(wp), intent(in) :: x(rows)         !! column, scaled so that squares do not overflow
-      real(wp) :: norm                        !! norm
+      integer(ik), intent(in) :: rows  !! length of the column
+      real(wp), intent(in) :: x(rows)  !! column, scaled so that squares do not overflow
+      real(wp) :: norm
       norm = squares(rows, x)
       if (norm >= precise) then
          norm = sqrt(norm)
@@ -179,8 +190,9 @@ contains
 
    pure function short_product(x, y) result(s)
       !! Inner product of a panel's length.
-      real(wp), intent(in) :: x(panel), y(panel)  !! factors
-      real(wp) :: s                           !! sum of x*y
+      real(wp), intent(in) :: x(panel)  !! one factor
+      real(wp), intent(in) :: y(panel)  !! the other
+      real(wp) :: s  !! sum of x*y
       integer(ik) :: i
       s = 0
       !$omp simd reduction(+: s)
@@ -191,10 +203,10 @@ contains
 
    pure subroutine downdate(entry, norm, last, stale)
       !! Norm of a column without its topmost entry.
-      real(wp), intent(in) :: entry           !! the entry that left
-      real(wp), intent(inout) :: norm         !! norm; as it was, made negative, where it is stale
-      real(wp), intent(in) :: last            !! norm when last computed from the column
-      logical, intent(inout) :: stale         !! set where the norm has to be computed anew
+      real(wp), intent(in) :: entry  !! the entry that left
+      real(wp), intent(inout) :: norm  !! norm; as it was, made negative, where it is stale
+      real(wp), intent(in) :: last  !! norm when last computed from the column
+      logical, intent(inout) :: stale  !! set where the norm has to be computed anew
       real(wp) :: t
       t = abs(entry)/norm
       t = max(0.0_wp, (1 - t)*(1 + t))
@@ -208,9 +220,14 @@ contains
 
    pure subroutine update_remaining(n, k, p, deep, ld, a, w, v)
       !! Apply the panel's k reflectors to the rows below p of the remaining columns.
-      integer(ik), intent(in) :: n, k, p, deep, ld  !! as for eliminate
-      real(wp), intent(inout) :: a(ld, n + 4) !! as for pivot_in
-      real(wp), intent(in) :: w(panel, n + 4), v(ld, panel)  !! as for pivot_in
+      integer(ik), intent(in) :: n  !! as for eliminate
+      integer(ik), intent(in) :: k  !! as for eliminate
+      integer(ik), intent(in) :: p  !! as for eliminate
+      integer(ik), intent(in) :: deep  !! as for eliminate
+      integer(ik), intent(in) :: ld  !! as for eliminate
+      real(wp), intent(inout) :: a(ld, n + 4)  !! as for pivot_in
+      real(wp), intent(in) :: w(panel, n + 4)  !! as for pivot_in
+      real(wp), intent(in) :: v(ld, panel)  !! as for pivot_in
       integer(ik) :: j, i
 
       if (deep <= p) return  ! no rows below p, perhaps not even in the arrays
@@ -223,8 +240,10 @@ contains
 
    pure subroutine renew_norms(n, p, ld, a, norms)
       !! Compute the norms marked stale from the columns' rows below p.
-      integer(ik), intent(in) :: n, p, ld     !! as for eliminate
-      real(wp), intent(in) :: a(ld, n + 4)    !! as for pivot_in
+      integer(ik), intent(in) :: n  !! as for eliminate
+      integer(ik), intent(in) :: p  !! as for eliminate
+      integer(ik), intent(in) :: ld  !! as for eliminate
+      real(wp), intent(in) :: a(ld, n + 4)  !! as for pivot_in
       real(wp), intent(inout) :: norms(n + 4, 3)  !! as for pivot_in
       integer(ik) :: j
       columns: do j = p + 1, n

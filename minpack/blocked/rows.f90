@@ -4,7 +4,7 @@ module minpack_rows
    !! Loan, Matrix Computations, 4th ed., 5.1.9 and 6.5; TSQR of Demmel et al. 2012 as a flat tree).
    !! Two running factors of different rows, from two threads or machines, merge into one.
    !!
-   !! It is an array r of leading(n) x padded(n) numbers, R in its first n columns and Q^T f in
+   !! It is an array r of leading(n) x padded(n) numbers, R in its first n columns and Qᵀ f in
    !! column n+1, followed by the scale of each column and the number of rows of r in use.
    use minpack_kinds, only: wp, ik
    use minpack_kernels, only: squares, squares_4
@@ -21,15 +21,17 @@ contains
    pure subroutine rows_add(m, n, a, row_stride, column_stride, f, running, work, finite) &
       bind(c, name="blocked_rows_add")
       !! Add m rows of [J f] to the running factor.
-      integer(ik), intent(in), value :: m, n  !! rows and columns of J
-      real(wp), intent(in) :: a(*)            !! J; a(1) is its first element
-      integer(ik), intent(in), value :: row_stride, column_stride  !! strides of J in numbers
-      real(wp), intent(in) :: f(m)            !! residuals of these rows
-      real(wp), intent(inout) :: running(*)   !! running factor: running_size(n) numbers,
-                                              !! all zero to start with
-      real(wp), intent(inout) :: work(*)      !! one block: rows_size(n) numbers
-      integer(ik), intent(out) :: finite      !! 1; 0 where J or f holds NaN or infinity: then the
-                                              !! running factor is of no use
+      integer(ik), intent(in), value :: m  !! rows of J
+      integer(ik), intent(in), value :: n  !! columns of J
+      real(wp), intent(in) :: a(*)  !! J; a(1) is its first element
+      integer(ik), intent(in), value :: row_stride  !! from row to row of J, in numbers
+      integer(ik), intent(in), value :: column_stride  !! from column to column, in numbers
+      real(wp), intent(in) :: f(m)  !! residuals of these rows
+      real(wp), intent(inout) :: running(*)
+         !! running factor: running_size(n) numbers, all zero to start with
+      real(wp), intent(inout) :: work(*)  !! one block: rows_size(n) numbers
+      integer(ik), intent(out) :: finite
+         !! 1; 0 where J or f holds NaN or infinity: then the running factor is of no use
       integer(ik) :: first, rows, columns, scales, filled
 
       columns = padded(n)
@@ -54,11 +56,14 @@ contains
    pure subroutine settle_scales(rows, columns, ldb, b, ldr, r, scales, finite)
       !! Scale the columns of a block as those of R are, or R and the block down where the block's
       !! numbers are of a larger kind than all before.
-      integer(ik), intent(in) :: rows, columns, ldb, ldr  !! sizes of b, leading dimensions
-      real(wp), intent(inout) :: b(ldb, *)    !! block of rows
-      real(wp), intent(inout) :: r(ldr, *)    !! running R
-      real(wp), intent(inout) :: scales(*)    !! scale of each column; 0: nothing but zeros so far
-      integer(ik), intent(out) :: finite      !! 0 where b holds NaN or infinity
+      integer(ik), intent(in) :: rows  !! rows of b
+      integer(ik), intent(in) :: columns  !! columns of b
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      integer(ik), intent(in) :: ldr  !! leading dimension of r
+      real(wp), intent(inout) :: b(ldb, *)  !! block of rows
+      real(wp), intent(inout) :: r(ldr, *)  !! running R
+      real(wp), intent(inout) :: scales(*)  !! scale of each column; 0: nothing but zeros so far
+      integer(ik), intent(out) :: finite  !! 0 where b holds NaN or infinity
       real(wp) :: totals(4), next
       integer(ik) :: j, k
 
@@ -82,9 +87,9 @@ contains
 
    pure subroutine rows_merge(n, running, other) bind(c, name="blocked_rows_merge")
       !! Merge the running factor of other rows into this one.
-      integer(ik), intent(in), value :: n     !! columns of J
-      real(wp), intent(inout) :: running(*)   !! running factor
-      real(wp), intent(inout) :: other(*)     !! another of the same n; used up
+      integer(ik), intent(in), value :: n  !! columns of J
+      real(wp), intent(inout) :: running(*)  !! running factor
+      real(wp), intent(inout) :: other(*)  !! another of the same n; used up
       integer(ik) :: ld, columns, scales, filled, j, s
       real(wp) :: next
 
@@ -104,13 +109,13 @@ contains
    end subroutine rows_merge
 
    pure subroutine rows_finish(n, running, r, qtf, acnorm) bind(c, name="blocked_rows_finish")
-      !! R, Q^T f and the norms of J's columns out of the running factor. An R whose numbers
+      !! R, Qᵀ f and the norms of J's columns out of the running factor. An R whose numbers
       !! exceed the range comes out infinite, as from any factorisation.
-      integer(ik), intent(in), value :: n     !! columns of J
-      real(wp), intent(in) :: running(*)      !! running factor
-      real(wp), intent(out) :: r(n, n)        !! upper triangular factor, zeros below
-      real(wp), intent(out) :: qtf(n)         !! first n of Q^T f
-      real(wp), intent(out) :: acnorm(n)      !! norms of the columns of J
+      integer(ik), intent(in), value :: n  !! columns of J
+      real(wp), intent(in) :: running(*)  !! running factor
+      real(wp), intent(out) :: r(n, n)  !! upper triangular factor, zeros below
+      real(wp), intent(out) :: qtf(n)  !! first n of Qᵀ f
+      real(wp), intent(out) :: acnorm(n)  !! norms of the columns of J
       integer(ik) :: ld, j, s
       real(wp) :: unscale
 

@@ -13,8 +13,8 @@ contains
 
    elemental function scale_for(largest) result(scale)
       !! Scale of a column by its largest magnitude.
-      real(wp), intent(in) :: largest         !! largest magnitude, finite
-      real(wp) :: scale                       !! power of two, 0 for a column of zeros
+      real(wp), intent(in) :: largest  !! largest magnitude, finite
+      real(wp) :: scale  !! power of two, 0 for a column of zeros
       if (largest > large) then
          scale = 2.0_wp**(-600)
       else if (largest >= small) then
@@ -28,7 +28,7 @@ contains
 
    elemental function is_plain(scale) result(plain)
       !! Whether a scale is one.
-      real(wp), intent(in) :: scale           !! one of scale_for's results
+      real(wp), intent(in) :: scale  !! one of scale_for's results
       logical :: plain
       plain = abs(scale - 1) < 0.5_wp
    end function is_plain
@@ -36,10 +36,10 @@ contains
    pure subroutine rescale(rows, column, scale, next)
       !! Bring a column to a smaller scale. What underflows is nothing beside the numbers that
       !! asked for it.
-      integer(ik), intent(in) :: rows         !! length of the column
-      real(wp), intent(inout) :: column(rows) !! column, scaled
-      real(wp), intent(inout) :: scale        !! scale it has, 0 for none yet
-      real(wp), intent(in) :: next            !! scale it gets
+      integer(ik), intent(in) :: rows  !! length of the column
+      real(wp), intent(inout) :: column(rows)  !! column, scaled
+      real(wp), intent(inout) :: scale  !! scale it has, 0 for none yet
+      real(wp), intent(in) :: next  !! scale it gets
       if (scale > next) column = column/scale*next
       scale = next
    end subroutine rescale

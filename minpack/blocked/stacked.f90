@@ -1,10 +1,10 @@
 module minpack_stacked
    !! Reduction of [R; B] to triangular form, R upper triangular and B a block of rows, by blocked
-   !! Householder reflectors. Reflector k is I - tau [e_k; v] [e_k; v]^T: of R it touches row k
+   !! Householder reflectors. Reflector k is I - tau [e_k; v] [e_k; v]ᵀ: of R it touches row k
    !! alone, so R stays triangular and a panel of eight reflectors needs only the eight rows of R
    !! beside it (the structured kernel of Demmel, Grigori, Hoemmen & Langou 2012, SIAM J. Sci.
    !! Comput. 34, A206, "TSQR"). A panel acts on the other columns in compact WY form,
-   !! Q = I - V T V^T (Schreiber & Van Loan 1989, SIAM J. Sci. Stat. Comput. 10, 53).
+   !! Q = I - V T Vᵀ (Schreiber & Van Loan 1989, SIAM J. Sci. Stat. Comput. 10, 53).
    !!
    !! The lower parts stay in B as they are; what makes their vectors Householder's, 1/(r_kk -
    !! beta), is kept apart as a scale and goes to the small matrices, which saves a pass over B.
@@ -28,19 +28,19 @@ module minpack_stacked
 contains
 
    pure subroutine stacked_qr(rows, reflectors, columns, ldr, r, ldb, b, staircase, filled)
-      !! Overwrite R by the R of [R; B] and the further columns of R by Q^T times them.
-      integer(ik), intent(in) :: rows         !! rows of B
-      integer(ik), intent(in) :: reflectors   !! columns to reduce: the order of R
-      integer(ik), intent(in) :: columns      !! columns in all, a multiple of four
-      integer(ik), intent(in) :: ldr          !! leading dimension of r, a multiple of eight
-      real(wp), intent(inout) :: r(ldr, *)    !! R, and beside it right-hand sides
-      integer(ik), intent(in) :: ldb          !! leading dimension of b
-      real(wp), intent(inout) :: b(ldb, *)    !! B, zeros up to whole panels of columns; destroyed
-      logical, intent(in) :: staircase        !! B is upper triangular: rows below the panel's last
-                                              !! column are zero and stay so
-      integer(ik), intent(inout) :: filled    !! rows of R that hold something; where a panel meets
-                                              !! none, rows of B become rows of R, which is plain
-                                              !! QR and for m = n a third less work
+      !! Overwrite R by the R of [R; B] and the further columns of R by Qᵀ times them.
+      integer(ik), intent(in) :: rows  !! rows of B
+      integer(ik), intent(in) :: reflectors  !! columns to reduce: the order of R
+      integer(ik), intent(in) :: columns  !! columns in all, a multiple of four
+      integer(ik), intent(in) :: ldr  !! leading dimension of r, a multiple of eight
+      real(wp), intent(inout) :: r(ldr, *)  !! R, and beside it right-hand sides
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      real(wp), intent(inout) :: b(ldb, *)  !! B, zeros up to whole panels of columns; destroyed
+      logical, intent(in) :: staircase
+         !! B is upper triangular: rows below the panel's last column are zero and stay so
+      integer(ik), intent(inout) :: filled
+         !! rows of R that hold something; where a panel meets none, rows of B become rows of R,
+         !! which is plain QR and for m = n a third less work
       real(wp) :: tt(panel, panel), s(panel)
       integer(ik) :: k, j, first, width, active
 
@@ -65,14 +65,16 @@ contains
 
    pure subroutine take_rows(rows, columns, ldr, r, ldb, b)
       !! Make up to eight rows of B rows of R that were empty: triangularise them by themselves.
-      integer(ik), intent(in) :: rows, columns  !! rows to take, columns from the panel's first on
-      integer(ik), intent(in) :: ldr, ldb     !! leading dimensions
-      real(wp), intent(inout) :: r(ldr, *)    !! eight rows of R
-      real(wp), intent(in) :: b(ldb, *)       !! rows of B
+      integer(ik), intent(in) :: rows  !! rows to take
+      integer(ik), intent(in) :: columns  !! columns from the panel's first on
+      integer(ik), intent(in) :: ldr  !! leading dimension of r
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      real(wp), intent(inout) :: r(ldr, *)  !! eight rows of R
+      real(wp), intent(in) :: b(ldb, *)  !! rows of B
       real(wp) :: qa(panel, 2*panel), x(panel), v(panel), beta
       integer(ik) :: j, k, l
 
-      ! [Q^T, Q^T A] for the rows' first eight columns A.
+      ! [Qᵀ, Qᵀ A] for the rows' first eight columns A.
       qa = 0
       do k = 1, panel
          qa(k, k) = 1
@@ -101,13 +103,15 @@ contains
 
    pure subroutine factor_panel(rows, width, columns, ldr, r, ldb, b, tt, s)
       !! Reduce a panel as two of four columns.
-      integer(ik), intent(in) :: rows, width  !! rows of B, columns to reduce: up to eight
-      integer(ik), intent(in) :: columns      !! columns from the panel's first to the last of all
-      integer(ik), intent(in) :: ldr, ldb     !! leading dimensions
-      real(wp), intent(inout) :: r(ldr, *)    !! the panel's rows and columns of R
-      real(wp), intent(inout) :: b(ldb, *)    !! the panel's columns of B
+      integer(ik), intent(in) :: rows  !! rows of B
+      integer(ik), intent(in) :: width  !! columns to reduce: up to eight
+      integer(ik), intent(in) :: columns  !! columns from the panel's first to the last of all
+      integer(ik), intent(in) :: ldr  !! leading dimension of r
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      real(wp), intent(inout) :: r(ldr, *)  !! the panel's rows and columns of R
+      real(wp), intent(inout) :: b(ldb, *)  !! the panel's columns of B
       real(wp), intent(out) :: tt(panel, panel)  !! transpose of T
-      real(wp), intent(out) :: s(panel)       !! scales of the reflectors
+      real(wp), intent(out) :: s(panel)  !! scales of the reflectors
       real(wp) :: w(panel, 4)
       integer(ik) :: j
 
@@ -125,7 +129,7 @@ contains
       if (width <= 4) return
       call factor_four(rows, width - 4, ldr, r(5, 5), ldb, b(1, 5), tt(5, 5), s(5))
       if (columns <= panel) return
-      ! The block of T^T that couples the halves: -T2^T (V2^T V1) T1^T.
+      ! The block of Tᵀ that couples the halves: -T2ᵀ (V2ᵀ V1) T1ᵀ.
       call inner_4x4(rows, ldb, b(1, 5), ldb, b, w)
       do j = 1, 4
          w(1:4, j) = s(5:8)*w(1:4, j)*s(j)
@@ -135,12 +139,14 @@ contains
 
    pure subroutine factor_four(rows, width, ldr, r, ldb, b, tt, s)
       !! Reduce up to four columns one by one, each time updating the others of the four.
-      integer(ik), intent(in) :: rows, width  !! rows of B, columns to reduce: up to four
-      integer(ik), intent(in) :: ldr, ldb     !! leading dimensions
-      real(wp), intent(inout) :: r(ldr, *)    !! the four rows and columns of R
-      real(wp), intent(inout) :: b(ldb, 4)    !! the four columns of B
-      real(wp), intent(inout) :: tt(panel, *) !! transpose of T, zero on entry
-      real(wp), intent(out) :: s(4)           !! scales of the reflectors
+      integer(ik), intent(in) :: rows  !! rows of B
+      integer(ik), intent(in) :: width  !! columns to reduce: up to four
+      integer(ik), intent(in) :: ldr  !! leading dimension of r
+      integer(ik), intent(in) :: ldb  !! leading dimension of b
+      real(wp), intent(inout) :: r(ldr, *)  !! the four rows and columns of R
+      real(wp), intent(inout) :: b(ldb, 4)  !! the four columns of B
+      real(wp), intent(inout) :: tt(panel, *)  !! transpose of T, zero on entry
+      real(wp), intent(out) :: s(4)  !! scales of the reflectors
       real(wp) :: g(4), z(4), alpha, beta, tau, w
       integer(ik) :: k, j
 
@@ -172,13 +178,16 @@ contains
    end subroutine factor_four
 
    pure subroutine apply_panel(rows, ldv, v, tt, s, ldr, r, ldc, c)
-      !! Apply Q^T of a panel to four columns: W = T^T (R + V^T C); R = R - W; C = C - V W.
-      integer(ik), intent(in) :: rows, ldv, ldr, ldc  !! rows of V and C, leading dimensions
-      real(wp), intent(in) :: v(ldv, panel)   !! the reflectors' lower parts
+      !! Apply Qᵀ of a panel to four columns: W = Tᵀ (R + Vᵀ C); R = R - W; C = C - V W.
+      integer(ik), intent(in) :: rows  !! rows of V and C
+      integer(ik), intent(in) :: ldv  !! leading dimension of v
+      integer(ik), intent(in) :: ldr  !! leading dimension of r
+      integer(ik), intent(in) :: ldc  !! leading dimension of c
+      real(wp), intent(in) :: v(ldv, panel)  !! the reflectors' lower parts
       real(wp), intent(in) :: tt(panel, panel)  !! transpose of T
-      real(wp), intent(in) :: s(panel)        !! scales of the reflectors
-      real(wp), intent(inout) :: r(ldr, 4)    !! the panel's rows of R in these columns
-      real(wp), intent(inout) :: c(ldc, 4)    !! the columns of B
+      real(wp), intent(in) :: s(panel)  !! scales of the reflectors
+      real(wp), intent(inout) :: r(ldr, 4)  !! the panel's rows of R in these columns
+      real(wp), intent(inout) :: c(ldc, 4)  !! the columns of B
       real(wp) :: w(panel, 4), tw(panel, 4)
       integer(ik) :: j, l
 

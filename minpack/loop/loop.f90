@@ -153,7 +153,9 @@ module minpack_loop
          integer(c_int64_t), value :: m, n
          real(c_double), intent(inout) :: fjac(m, n)
          real(c_double), intent(in) :: fvec(m)
-         real(c_double), intent(inout) :: work1(n), work2(n), work3(m)
+         real(c_double), intent(inout) :: work1(n)
+         real(c_double), intent(inout) :: work2(n)
+         real(c_double), intent(inout) :: work3(m)
       end subroutine lm_factor_in_place
    end interface
 
