@@ -31,6 +31,8 @@ typedef struct {
     int best_info;
 } lm_state;
 
+enum { LM_INSIDE = 7 }; /* vectors of n numbers that a fit within bounds has in `inside` */
+
 void lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
              const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,
              double *work, int64_t scratch_size, double *scratch, const double *lower,

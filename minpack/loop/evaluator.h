@@ -20,7 +20,7 @@ typedef struct {
     double *diag;
     lm_factors factors;
     const double *lower, *upper; /* NULL without bounds, like inside */
-    double *inside;              /* 7n numbers of the step's own */
+    double *inside;              /* LM_INSIDE vectors of the step's own */
 } lm_fit;
 
 /* Each verb answers `count` fits and returns 0, or -1: end the loop, the error is the evaluator's.

@@ -35,7 +35,7 @@ lm_plan_fit(lm_plan *plan, lm_fit *fit)
     lm_plan_doubles(plan, &fit->factors.qtf, n);
     lm_plan_doubles(plan, &fit->factors.acnorm, n);
     if (fit->lower != NULL) {
-        lm_plan_doubles(plan, &fit->inside, 7 * n);
+        lm_plan_doubles(plan, &fit->inside, LM_INSIDE * n);
     }
     lm_plan_ints(plan, &fit->factors.ipvt, n);
 }

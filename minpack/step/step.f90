@@ -122,7 +122,7 @@ contains
          !! may overlay f_trial: it is used only where f_trial has been refused
       integer(c_int64_t), intent(in), value :: scratch_size
       real(c_double), intent(inout) :: scratch(scratch_size)
-         !! work: with `dense_size(n)` numbers a large n is solved by blocks
+         !! work: with `lmpar_size(n)` numbers a large n is solved by blocks
       real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
       real(c_double), intent(inout), optional :: inside(n, 7)

@@ -33,6 +33,8 @@ __all__ = ["curve_fit"]
 FloatArray = npt.NDArray[np.float64]
 
 UNBOUNDED = (-np.inf, np.inf)
+#: Where there may be fewer data than parameters.
+FEWER = "; with bounds or method='trf' it may"
 
 
 @overload
@@ -231,8 +233,8 @@ def curve_fit(
     p0, limits = parameters.start(f, p0, None if bounds is UNBOUNDED else bounds)
     n, m = p0.size, ydata.size
     like_least_squares = is_like_least_squares(method, limits)
-    if m != 1:  # one may stand for any number
-        _require_enough(m, n, like_least_squares)
+    if m != 1 and not like_least_squares:  # one may stand for any number
+        parameters.require_enough(m, n, FEWER)
     asked = kwargs
     if kwargs or like_least_squares:
         kwargs = scipy_options.translate(kwargs, n, jac, like_least_squares)
@@ -247,7 +249,8 @@ def curve_fit(
         f, first = as_arrays(f), as_floats(first, "f returned")
     residuals = residuals_of(f, xdata, ydata, weights, first)
     m = ydata.size
-    _require_enough(m, n, like_least_squares)
+    if not like_least_squares:
+        parameters.require_enough(m, n, FEWER)
     missing = max(0, n - m)
     if callable(jac):
         kwargs["Dfun"] = jacobian_of(jac, xdata, weights, (n, m), col_deriv)
@@ -277,9 +280,8 @@ def curve_fit(
             fnorm = enorm(outcome.infodict["fvec"])
             reason = reason_to_doubt(outcome, fnorm, scale, by, error)
             if reason or by == "adaptive":
-                from ._jacobian.accuracy import (
-                    assess,
-                )  # seldom needed, and as long to load as all else
+                # Seldom needed, and as long to load as all else.
+                from ._jacobian.accuracy import assess
 
                 calls = scipy_options.calls_left(
                     asked, n, by, like_least_squares, outcome.infodict["nfev"]
@@ -308,14 +310,6 @@ def curve_fit(
         infodict["nfev"], ier, mesg, warned,
     )  # fmt: skip
     return _result.make(state, infodict if full_output else None)
-
-
-def _require_enough(m: int, n: int, like_least_squares: bool) -> None:
-    if n > m and not like_least_squares:
-        raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points={m}; "
-            "with bounds or method='trf' it may."
-        )
 
 
 def _with_zeros(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
+from ._input import parameters
 from ._input.arguments import describe
 from ._many import runner
 from ._many.data import Maps
@@ -204,10 +205,7 @@ def curve_fit_many(
     maps = Maps(xdata, ydata, sigma, nan_policy)
     starts = maps.starts(f, p0, bounds)
     n, limits = starts.n, starts.limits
-    if n > maps.m:
-        raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points={maps.m}."
-        )
+    parameters.require_enough(maps.m, n)
     result = prepare(maps.shape, n, covariance, out, resume)
     if result.ier.size == 0:
         return result

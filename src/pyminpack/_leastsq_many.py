@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ._errors import add_note
-from ._input.arguments import as_floats, describe, require_callable, residual_eps, too_few_residuals
+from ._input.arguments import (
+    EPS,
+    as_floats,
+    describe,
+    require_callable,
+    residual_eps,
+    too_few_residuals,
+)
 from ._input.compiled import Model, as_model
 from ._input.start import as_limits
 from ._many import runner
@@ -157,7 +164,7 @@ def leastsq_many(
         rows = tuple(runner.take(array, shape, numbers) for array in arrays)
         return runner.Block(numbers, runner.take(starts, shape, numbers), rows=rows)
 
-    size, eps = n, np.finfo(float).eps.item()
+    size, eps = n, EPS
     if model is not None:
         size = model[4]
     elif result.ier.size:

@@ -9,10 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ._input.arguments import describe
-from ._jacobian.doubt import NOISE, TRUNCATION
-from ._jacobian.doubt import UNFINISHED as UNFINISHED_FIT
 from ._messages import CONVERGED, Terms, message
-from ._minpack import CAUSE_JACOBIAN, CAUSE_START, CAUSE_TRIAL, INFO_IMPROPER, INFO_NONFINITE
+from ._minpack import (
+    CAUSE_JACOBIAN,
+    CAUSE_START,
+    CAUSE_TRIAL,
+    DOUBT_NOISE,
+    DOUBT_TRUNCATION,
+    DOUBT_UNFINISHED,
+    INFO_IMPROPER,
+    INFO_NONFINITE,
+)
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
 
@@ -33,9 +40,9 @@ NOT_BEGUN = {
 }
 #: Why standard errors of a fit with `ier` 1 to 4 may be wrong: minpack/step/doubt.f90.
 DOUBTS = {
-    NOISE: "the rounding errors of the Jacobian show in them, or hide that parameters differ",
-    TRUNCATION: "the steps of the differences lead over what a parameter describes",
-    UNFINISHED_FIT: "the fit has ended short of its minimum",
+    DOUBT_NOISE: "the rounding errors of the Jacobian show in them, or hide that parameters differ",
+    DOUBT_TRUNCATION: "the steps of the differences lead over what a parameter describes",
+    DOUBT_UNFINISHED: "the fit has ended short of its minimum",
 }
 NOT_FINITE = {
     CAUSE_START: "The residuals at its start are not finite.",
@@ -150,7 +157,7 @@ class ManyFits:
         if ier == INFO_NONFINITE:
             return NOT_FINITE.get(why, "The residuals or the Jacobian are not finite.")
         text = message(ier, self._limits)
-        if 1 <= ier <= 4 and why:
+        if ier in CONVERGED and why:
             text += f" Its standard errors may be wrong, where there are any: {DOUBTS[why]}."
         return text
 

@@ -24,6 +24,10 @@ CAUSE_NONE: int
 CAUSE_START: int
 CAUSE_JACOBIAN: int
 CAUSE_TRIAL: int
+DOUBT_NONE: int
+DOUBT_NOISE: int
+DOUBT_TRUNCATION: int
+DOUBT_UNFINISHED: int
 
 class Outcome(tuple[Any, ...]):
     """How a fit ended; from `fvec` on None without full output."""

@@ -19,6 +19,7 @@ from .._input import fit_data, parameters, scipy_options
 from .._input.arguments import EPS, as_floats, as_integer, residual_eps
 from .._jacobian.accuracy import (  # fmt: skip
     EXACT,
+    UNSETTLED,
     Accuracy,
     accuracy_of,
     column_norms,
@@ -28,10 +29,10 @@ from .._jacobian.accuracy import (  # fmt: skip
     one_sided,
     refit,
 )
-from .._jacobian.doubt import NO_DOUBT, TRUNCATION, UNFINISHED, FullOutput, reason_to_doubt
+from .._jacobian.doubt import FullOutput, reason_to_doubt
 from .._leastsq import leastsq
 from .._messages import not_found
-from .._minpack import INFO_STOPPED, enorm
+from .._minpack import DOUBT_NONE, DOUBT_TRUNCATION, DOUBT_UNFINISHED, INFO_STOPPED, enorm
 from .chunks import Chunk, Chunks, Model
 from .crew import Crew
 from .driver import join
@@ -84,11 +85,7 @@ def fit_chunks(
     with crew:
         total = crew.reduce(model.survey, partial(join, n), data, array("q"))
         fit_data.require_some(total.rows)
-        if n > total.rows:
-            raise TypeError(
-                f"The number of func parameters={n} must not exceed the number of data points="
-                f"{total.rows}."
-            )
+        parameters.require_enough(total.rows, n)
         sample = _Sample(model, data, total.rows)
         scale = total.norm or enorm(sample(p0)) or 1.0
         eps = _first_look(f, model, p0, data.first())
@@ -190,14 +187,14 @@ def _assessed(
     limits, epsfcn = options.get("bounds"), options.get("epsfcn")
     eps = max(epsfcn or EPS, EPS)
     reason = reason_to_doubt(outcome, norm(outcome.infodict["fvec"]), scale, by, eps)
-    if reason == UNFINISHED and ended_as_asked(outcome, options):
-        reason = NO_DOUBT
-    if reason == TRUNCATION and by == "2-point" and outcome.converged:
+    if reason == DOUBT_UNFINISHED and ended_as_asked(outcome, options):
+        reason = DOUBT_NONE
+    if reason == DOUBT_TRUNCATION and by == "2-point" and outcome.converged:
         if _is_straight(sample, outcome.x, math.sqrt(eps), limits):
-            reason = NO_DOUBT
+            reason = DOUBT_NONE
     if not reason and by != "adaptive":
         return outcome, None
-    unsettled = Accuracy([], [], [], False, [], unsettled=True) if outcome.converged else None
+    unsettled = UNSETTLED if outcome.converged else None
     again = {**options, "xtol": EPS}
     errors, coarse = np.full(p0.size, EXACT), np.zeros(p0.size, dtype=bool)
     if by in ("2-point", "3-point"):
@@ -212,7 +209,7 @@ def _assessed(
             again["Dfun"] = _stepped(residuals, sample, x, scale, options)
             better = _added(refit(residuals, x, again), better)
         better.infodict.pop("njev", None)
-    elif reason == UNFINISHED:
+    elif reason == DOUBT_UNFINISHED:
         better = _added(refit(residuals, outcome.x, again), outcome)
     else:
         better = outcome

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from .._minpack import first_point
 from .start import as_limits, as_pair, as_start, require_within
 
-__all__ = ["call", "limits", "names", "positional", "start", "wrong_number"]
+__all__ = [
+    "call",
+    "limits",
+    "names",
+    "positional",
+    "require_enough",
+    "start",
+    "wrong_number",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -81,6 +89,15 @@ def _rest(f: Callable[..., Any]) -> str:
     except (TypeError, ValueError):
         return ""
     return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
+
+
+def require_enough(m: int, n: int, advice: str = "") -> None:
+    """Raise where `m` data are fewer than `n` parameters."""
+    if n > m:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points={m}"
+            f"{advice}."
+        )
 
 
 def wrong_number(f: Callable[..., Any], n: int) -> str:

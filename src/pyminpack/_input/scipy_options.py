@@ -134,7 +134,7 @@ def calls_left(
     """
     trials = options.get("max_nfev") or 0
     limit = as_integer("maxfev", options.get("maxfev") or 0)
-    if trials <= 0 < limit and (by == "2-point") and not like_least_squares:
+    if trials <= 0 < limit and by == "2-point" and not like_least_squares:
         return limit - used
     trials = as_integer("max_nfev", trials if trials > 0 else limit)
     if trials > 0:

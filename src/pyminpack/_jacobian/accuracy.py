@@ -20,6 +20,8 @@ from .._input.arguments import EPS, as_floats, as_real
 from .._leastsq import leastsq
 from .._messages import message
 from .._minpack import (
+    DOUBT_TRUNCATION,
+    DOUBT_UNFINISHED,
     INFO_FTOL,
     INFO_FTOL_SMALL,
     INFO_GTOL,
@@ -28,7 +30,7 @@ from .._minpack import (
     INFO_XTOL_SMALL,
 )
 from .adaptive import LONG, LONG_EPS, NO_DERIVATIVE, Adaptive
-from .doubt import TRUNCATION, UNFINISHED, FullOutput, covariance_of
+from .doubt import FullOutput, covariance_of
 
 if TYPE_CHECKING:
     from .._types import InfoDict
@@ -118,6 +120,9 @@ class Accuracy:
         return self.determined and not (self.coarse or self.rough or self.unsettled)
 
 
+UNSETTLED = Accuracy([], [], [], False, [], unsettled=True)
+
+
 class OutOfCalls(Exception):
     """No more calls of the model are allowed."""
 
@@ -131,7 +136,7 @@ class Meter:
     calls : int
         How many are allowed.
     used : int
-        How many there have been, of this and what `of` makes.
+        How many there have been, of this and what `quiet` makes.
     """
 
     def __init__(self, function: Callable[[FloatArray], Any], calls: int) -> None:
@@ -142,10 +147,11 @@ class Meter:
         self._spend()
         return self.function(x)
 
-    def of(self, function: Callable[[FloatArray], Any]) -> Callable[[FloatArray], Any]:
-        """Make another function whose calls count."""
+    def quiet(self) -> Callable[[FloatArray], FloatArray]:
+        """Make the function `quiet`, but for the calls that are not allowed."""
+        function = quiet(self.function)
 
-        def counted(x: FloatArray) -> Any:
+        def counted(x: FloatArray) -> FloatArray:
             self._spend()
             return function(x)
 
@@ -184,20 +190,18 @@ def assess(
     calls : int
         How many of `residuals` are allowed.
     """
-    if reason == UNFINISHED and ended_as_asked(outcome, options):
+    if reason == DOUBT_UNFINISHED and ended_as_asked(outcome, options):
         return outcome, None
     meter, before = Meter(residuals, calls), outcome.infodict["nfev"]
     try:
         if method in ("2-point", "3-point"):
-            better, accuracy = _by_differences(
-                meter, x0, outcome, reason, scale, method, options
-            )  # fmt: skip
+            better, accuracy = _by_differences(meter, x0, outcome, reason, scale, method, options)
         else:
             better, accuracy = _by_derivatives(meter, outcome, reason, scale, options)
     except OutOfCalls:
         better, accuracy = outcome, None
         if outcome.converged:
-            accuracy = Accuracy([], [], [], False, [], unsettled=True)
+            accuracy = UNSETTLED
     better.infodict["nfev"] = before + meter.used
     return better, accuracy
 
@@ -209,7 +213,7 @@ def _by_derivatives(
     limits, adaptive = options.get("bounds"), options.get("Dfun")
     if isinstance(adaptive, Adaptive):
         adaptive.func = meter
-    if reason == UNFINISHED or _is_unfinished(outcome, limits, scale):
+    if reason == DOUBT_UNFINISHED or _is_unfinished(outcome, limits, scale):
         outcome = _go_on(meter, outcome, options)
     if isinstance(adaptive, Adaptive):
         return _with_more_digits(meter, outcome, adaptive, options, scale)
@@ -228,7 +232,7 @@ def _by_differences(
 ) -> tuple[FullOutput, Accuracy | None]:
     """As `assess`, where better differences may be needed."""
     limits, epsfcn = options.get("bounds"), options.get("epsfcn")
-    if method == "2-point" and reason == TRUNCATION and outcome.converged:
+    if method == "2-point" and reason == DOUBT_TRUNCATION and outcome.converged:
         step = math.sqrt(max(EPS, 0.0 if epsfcn is None else epsfcn))
         if _same_backwards(meter, outcome, step, limits):
             return outcome, None
@@ -236,7 +240,7 @@ def _by_differences(
     found: list[tuple[FullOutput, Adaptive]] = []
     lower, upper = (None, None) if limits is None else limits
     for start in (x0, outcome.x):
-        adaptive = Adaptive(meter.of(quiet(meter.function)), epsfcn, lower, upper, scale)
+        adaptive = Adaptive(meter.quiet(), epsfcn, lower, upper, scale)
         again = {**options, "Dfun": adaptive, "col_deriv": True, "xtol": EPS}
         better = refit(meter, start, again)
         found.append((better, adaptive))
@@ -277,8 +281,7 @@ def _with_more_digits(
     if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
         return outcome, accuracy
     lower, upper = (None, None) if limits is None else limits
-    function = meter.of(quiet(meter.function))
-    longer = Adaptive(function, None, lower, upper, adaptive.size, long=True)
+    longer = Adaptive(meter.quiet(), None, lower, upper, adaptive.size, long=True)
     again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
     try:
         now, before = longer(outcome.x).T, _columns(outcome.infodict)

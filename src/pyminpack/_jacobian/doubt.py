@@ -9,24 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from .._messages import CONVERGED
-from .._minpack import INFO_MAXFEV, covar, doubt
+from .._minpack import (
+    DOUBT_NOISE,
+    DOUBT_NONE,
+    INFO_MAXFEV,
+    covar,
+    doubt,
+)
 
 if TYPE_CHECKING:
     from .._types import Ier, InfoDict
 
 __all__ = [
-    "NOISE",
-    "NO_DOUBT",
-    "TRUNCATION",
-    "UNFINISHED",
     "FullOutput",
     "covariance_of",
     "reason_to_doubt",
 ]
 
 FloatArray = npt.NDArray[np.float64]
-
-NO_DOUBT, NOISE, TRUNCATION, UNFINISHED = range(4)  # of minpack/step/doubt.f90
 
 
 class FullOutput(NamedTuple):
@@ -66,9 +66,9 @@ def reason_to_doubt(
     if outcome.ier == INFO_MAXFEV:  # is it for its differences that the fit went astray?
         cov_x = covariance_of(fjac, ipvt)
         if cov_x is None:
-            return NO_DOUBT
+            return DOUBT_NONE
     elif cov_x is None:
-        return NOISE if outcome.converged else NO_DOUBT
+        return DOUBT_NOISE if outcome.converged else DOUBT_NONE
     step = math.sqrt(error) if method == "2-point" else error ** (1 / 3)
     return doubt(
         fvec.size, fjac, ipvt, x, infodict["qtf"], cov_x, fnorm, scale,

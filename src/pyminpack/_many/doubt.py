@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from .._errors import optimize_warning, stacklevel
 from .._input.arguments import EPS
-from .._jacobian.accuracy import FAR, ROUGH
-from .._jacobian.doubt import UNFINISHED
+from .._jacobian.accuracy import FAR, NOTHING, ROUGH
 from .._many_result import ManyFits
-from .._minpack import Options
+from .._minpack import DOUBT_UNFINISHED, Options
 from .data import Maps
 from .model import BatchModel
 from .runner import IndexArray
@@ -36,8 +35,6 @@ CHANGE = 0.1
 LONG_CHANGE = 0.25
 #: Distance from the minimum that is let pass, in standard errors.
 NEAR = 0.1
-#: Norm of residuals that is nothing, in rounding errors of the data.
-ROUNDING_ERRORS = 1e3
 
 
 def look_closer(
@@ -46,7 +43,7 @@ def look_closer(
     """Make the doubtful fits better, many at a time, and warn once of those where that fails."""
     why = result._why.reshape(-1)
     if max(options.ftol, options.xtol, options.gtol) > FAR:  # to end early is what was asked for
-        why[result.doubtful.reshape(-1) & (why == UNFINISHED)] = 0
+        why[result.doubtful.reshape(-1) & (why == DOUBT_UNFINISHED)] = 0
     numbers = np.flatnonzero(result.doubtful)
     numbers = numbers[model.is_inside(result.popt.reshape(-1, result.popt.shape[-1])[numbers])]
     size = max(1, SIZE // (maps.m * result.popt.shape[-1]))
@@ -138,7 +135,7 @@ class _Fits:
             step = np.einsum("bji,bki,bk->bj", inverse, u, f) / norms
             errors = np.linalg.norm(inverse, axis=2) / norms
             sound &= values[:, -1] > ROUGH * np.linalg.norm(wrong, axis=1)
-            allowed = NEAR * deviation + ROUNDING_ERRORS * EPS * self.size
+            allowed = NEAR * deviation + NOTHING * self.size
             near = (np.abs(step) <= errors * allowed[:, None]).all(axis=1)
             if (near | ~sound).all():
                 break

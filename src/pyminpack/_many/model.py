@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._input import parameters
-from .._input.arguments import as_floats, residual_eps
+from .._input.arguments import EPS, as_floats, residual_eps
 from .data import Maps, Starts
 
 __all__ = ["BatchModel"]
@@ -44,7 +44,7 @@ class BatchModel:
     ) -> None:
         self._f, self._jac, self._maps, self._n, self._limits = f, jac, maps, n, limits
         self._axes: tuple[int, ...] = (0, 1, 2)
-        self.eps = float(np.finfo(np.float64).eps)
+        self.eps = EPS
 
     def values(self, X: FloatArray, rows: tuple[FloatArray, ...]) -> Any:
         """Return what `f` does for fits with these parameters, shape (b, N), and rows of own x."""

@@ -222,8 +222,10 @@ take_column(const many *b, const many_fit *s, PyArrayObject *value, int64_t i, i
     if (down == sizeof(double)) {
         memcpy(column, from, b->m * sizeof(double));
     }
-    for (int64_t k = 0; down != sizeof(double) && k < b->m; k++) {
-        column[k] = *(const double *)(from + k * down);
+    else {
+        for (int64_t k = 0; k < b->m; k++) {
+            column[k] = *(const double *)(from + k * down);
+        }
     }
     weigh(s, b->m, column);
 }

@@ -74,7 +74,7 @@ call_begin(call *c, whole_fit *fit, PyObject *const *args, int analytic)
         return -1;
     }
     fit->trials_only = o->values[TRIALS_ONLY] == Py_True;
-    set_options(&fit->fit.state, &fit->epsfcn, o, (analytic ? 100 : 200) * (fit->fit.n + 1));
+    set_options(&fit->fit.state, &fit->epsfcn, o, fit->fit.n, analytic);
     return 0;
 }
 

@@ -35,7 +35,7 @@ all_vectors(const lm_fit *fit)
     const lm_factors *factors = &fit->factors;
     return (vectors){
         {fit->x, fit->x_trial, fit->diag, factors->qtf, factors->acnorm, factors->r, fit->inside},
-        {n, n, n, n, n, n * n, fit->lower == NULL ? 0 : 7 * n},
+        {n, n, n, n, n, n * n, fit->lower == NULL ? 0 : LM_INSIDE * n},
     };
 }
 

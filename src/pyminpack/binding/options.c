@@ -223,7 +223,7 @@ as_options(PyObject *value)
 }
 
 void
-set_options(lm_state *state, double *epsfcn, const options *o, int64_t default_maxfev)
+set_options(lm_state *state, double *epsfcn, const options *o, int64_t n, int analytic)
 {
     PyObject *const *values = o->values;
     state->ftol = PyFloat_AS_DOUBLE(values[FTOL]);
@@ -231,7 +231,7 @@ set_options(lm_state *state, double *epsfcn, const options *o, int64_t default_m
     state->gtol = PyFloat_AS_DOUBLE(values[GTOL]);
     state->factor = PyFloat_AS_DOUBLE(values[FACTOR]);
     const int64_t maxfev = PyLong_AsLongLong(values[MAXFEV]);
-    state->maxfev = maxfev > 0 ? maxfev : default_maxfev;
+    state->maxfev = maxfev > 0 ? maxfev : (analytic ? 100 : 200) * (n + 1);
     *epsfcn = DBL_EPSILON;
     if (values[EPSFCN] != Py_None) {
         *epsfcn = PyFloat_AS_DOUBLE(values[EPSFCN]);

@@ -17,8 +17,8 @@ typedef struct {
 /* `value` as that object, borrowed; NULL with an error where it is none. */
 const options *as_options(PyObject *value);
 
-/* Its numbers into the state of a fit; maxfev is `default_maxfev` where it is not positive; *epsfcn is
+/* Its numbers into the state of a fit of n variables; maxfev is MINPACK's default where it is not positive; *epsfcn is
  * DBL_EPSILON where it is None. */
-void set_options(lm_state *state, double *epsfcn, const options *o, int64_t default_maxfev);
+void set_options(lm_state *state, double *epsfcn, const options *o, int64_t n, int analytic);
 
 #endif

@@ -7,7 +7,7 @@ static PyTypeObject *outcome_type; /* set when the module is made, before anybod
 
 #define NUMBER(name) {#name, name}
 
-/* What Python asks `ier` and `cause` for. */
+/* What Python asks `ier`, `cause` and `doubt` for. */
 static int
 add_numbers(PyObject *module)
 {
@@ -18,7 +18,8 @@ add_numbers(PyObject *module)
         NUMBER(INFO_IMPROPER),   NUMBER(INFO_FTOL),       NUMBER(INFO_XTOL),       NUMBER(INFO_BOTH),
         NUMBER(INFO_GTOL),       NUMBER(INFO_MAXFEV),     NUMBER(INFO_FTOL_SMALL), NUMBER(INFO_XTOL_SMALL),
         NUMBER(INFO_GTOL_SMALL), NUMBER(INFO_NONFINITE),  NUMBER(INFO_STOPPED),    NUMBER(CAUSE_NONE),
-        NUMBER(CAUSE_START),     NUMBER(CAUSE_JACOBIAN),  NUMBER(CAUSE_TRIAL),
+        NUMBER(CAUSE_START),     NUMBER(CAUSE_JACOBIAN),  NUMBER(CAUSE_TRIAL),     NUMBER(DOUBT_NONE),
+        NUMBER(DOUBT_NOISE),     NUMBER(DOUBT_TRUNCATION), NUMBER(DOUBT_UNFINISHED),
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (PyModule_AddIntConstant(module, numbers[i].name, numbers[i].number) < 0) {

@@ -404,7 +404,7 @@ read_many(stream *s, PyObject *const *args)
     r->ier = result_array(args, IER);
     r->why = result_array(args, WHY);
     b->stop = PyArray_DATA((PyArrayObject *)args[MANY_STOP]);
-    set_options(&b->start, &b->epsfcn, o, (b->dfun != NULL ? 100 : 200) * (b->n + 1));
+    set_options(&b->start, &b->epsfcn, o, b->n, b->dfun != NULL);
     return 0;
 }
 

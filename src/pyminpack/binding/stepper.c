@@ -97,7 +97,7 @@ set_up(stepper *s, const options *o, PyArrayObject *taken[3])
     if (lay_out_stepper(s, &bounds) < 0) {
         return -1;
     }
-    set_options(&s->fit.state, &epsfcn, o, 100 * (s->fit.n + 1));
+    set_options(&s->fit.state, &epsfcn, o, s->fit.n, 1);
     memcpy(s->fit.x, PyArray_DATA(taken[0]), PyArray_NBYTES(taken[0]));
     if (taken[1] != NULL) {
         memcpy(s->fit.diag, PyArray_DATA(taken[1]), PyArray_NBYTES(taken[1]));
@@ -372,25 +372,12 @@ stepper_request(PyObject *self, void *Py_UNUSED(closure))
     return PyUnicode_FromString(requests[((stepper *)self)->fit.state.request]);
 }
 
+/* n numbers of the fit, a copy; `place` is where lm_fit points to them. */
 static PyObject *
-stepper_x(PyObject *self, void *Py_UNUSED(closure))
+stepper_vector(PyObject *self, void *place)
 {
     const lm_fit *fit = &((stepper *)self)->fit;
-    return vector(fit->n, NPY_DOUBLE, fit->x);
-}
-
-static PyObject *
-stepper_x_trial(PyObject *self, void *Py_UNUSED(closure))
-{
-    const lm_fit *fit = &((stepper *)self)->fit;
-    return vector(fit->n, NPY_DOUBLE, fit->x_trial);
-}
-
-static PyObject *
-stepper_diag(PyObject *self, void *Py_UNUSED(closure))
-{
-    const lm_fit *fit = &((stepper *)self)->fit;
-    return vector(fit->n, NPY_DOUBLE, fit->diag);
+    return vector(fit->n, NPY_DOUBLE, *(double *const *)((const char *)fit + (size_t)place));
 }
 
 /* R of J P = Q R in the layout of leastsq's fjac: its transpose, (N, N). */
@@ -411,13 +398,6 @@ stepper_ipvt(PyObject *self, void *Py_UNUSED(closure))
 {
     const lm_fit *fit = &((stepper *)self)->fit;
     return vector(fit->n, NPY_INT, fit->factors.ipvt);
-}
-
-static PyObject *
-stepper_qtf(PyObject *self, void *Py_UNUSED(closure))
-{
-    const lm_fit *fit = &((stepper *)self)->fit;
-    return vector(fit->n, NPY_DOUBLE, fit->factors.qtf);
 }
 
 static PyObject *
@@ -445,14 +425,16 @@ static PyMemberDef stepper_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+#define FIT(name) (void *)offsetof(lm_fit, name)
+
 static PyGetSetDef stepper_getters[] = {
     {"request", stepper_request, NULL, "'residual', 'jacobian' or 'stop'", NULL},
-    {"x", stepper_x, NULL, "the best point so far, a copy", NULL},
-    {"x_trial", stepper_x_trial, NULL, "where a residual is wanted, a copy", NULL},
-    {"diag", stepper_diag, NULL, "the scale D of the variables, a copy", NULL},
+    {"x", stepper_vector, NULL, "the best point so far, a copy", FIT(x)},
+    {"x_trial", stepper_vector, NULL, "where a residual is wanted, a copy", FIT(x_trial)},
+    {"diag", stepper_vector, NULL, "the scale D of the variables, a copy", FIT(diag)},
     {"fjac", stepper_fjac, NULL, "the transpose of R, of the last Jacobian", NULL},
     {"ipvt", stepper_ipvt, NULL, "its pivots, from 1", NULL},
-    {"qtf", stepper_qtf, NULL, "the first n of Q^T f", NULL},
+    {"qtf", stepper_vector, NULL, "the first n of Q^T f", FIT(factors.qtf)},
     {"cause", stepper_cause, NULL, "with info 9: 1 residuals at the start, 2 the Jacobian, 3 every trial", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
