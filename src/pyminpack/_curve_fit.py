@@ -265,9 +265,8 @@ def curve_fit(
     if jac == "adaptive":
         from ._jacobian.adaptive import Adaptive
 
-        lower, upper = (None, None) if limits is None else limits
         size = scale_of(ydata, weights, first)
-        kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), lower, upper, size)
+        kwargs["Dfun"] = Adaptive(residuals, kwargs.get("epsfcn"), limits, size)
 
     accuracy = fnorm = None
     try:

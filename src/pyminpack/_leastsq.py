@@ -329,8 +329,7 @@ def leastsq(
         )
     differences = Dfun if isinstance(Dfun, Differences) else None
     if isinstance(Dfun, str):
-        lower, upper = (None, None) if limits is None else limits
-        Dfun = differences = make_differences(Dfun, func, epsfcn, lower, upper)
+        Dfun = differences = make_differences(Dfun, func, epsfcn, limits)
     before = 0
     if differences is not None:
         col_deriv, before = True, differences.nfev

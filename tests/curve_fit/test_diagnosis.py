@@ -300,15 +300,15 @@ class TestDependent:
 
 
 class TestBounds:
-    @pytest.mark.parametrize("side", ["lower", "upper"])
-    def test_bound(self, side):
+    @pytest.mark.parametrize(("side", "bound"), [("lower", 0.5), ("upper", 2.0)])
+    def test_bound(self, side, bound):
         """Its error of NaN tells enough; where another error is bad, the bound is named too."""
-        bounds = {"lower": np.array([-9.0, 0.5]), "upper": np.array([9.0, 2.0])}
-        fit = hand_made([1.0, bounds[side][1]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], **bounds)
+        limits = np.array([[-9.0, 0.5], [9.0, 2.0]])
+        fit = hand_made([1.0, bound], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], limits=limits)
         assert causes(fit) == []
         fit.fjac[0, 0] = 0.0
         _, text = causes(fit)
-        assert text.startswith(f"Parameter 1 is at its {side} bound {bounds[side][1]:g}: ")
+        assert text.startswith(f"Parameter 1 is at its {side} bound {bound:g}: ")
 
     def test_probes_stay_within_bounds(self):
         points = []
@@ -320,7 +320,7 @@ class TestBounds:
         lower, upper = np.array([-9.0, 0.4999]), np.array([9.0, 0.5001])
         fjac = np.zeros((2, T.size))
         fjac[0, 0] = 1.0
-        fit = hand_made([1.0, 0.5], fjac, model, lower=lower, upper=upper)
+        fit = hand_made([1.0, 0.5], fjac, model, limits=np.stack([lower, upper]))
         fit.x0[:] = fit.x
         (text,) = causes(fit)
         assert "does not depend on parameter 1" in text

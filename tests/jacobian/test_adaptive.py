@@ -154,15 +154,14 @@ class TestBounds:
             seen.append(x[0])
             return np.exp(x[0] * T)
 
-        lower, upper = np.array([0.0]), np.array([1.0])
-        jacobian = Adaptive(f, lower=lower, upper=upper)
+        jacobian = Adaptive(f, limits=np.array([[0.0], [1.0]]))
         found = jacobian(np.array([x]))
         assert 0.0 <= min(seen) <= max(seen) <= 1.0
         np.testing.assert_allclose(found[0], T * np.exp(x * T), rtol=1e-6)
 
     def test_fixed(self):
         both = np.array([2.0, 3.0])
-        jacobian = Adaptive(lambda x: x[0] * T + x[1], lower=both, upper=np.array([3.0, 3.0]))
+        jacobian = Adaptive(lambda x: x[0] * T + x[1], limits=np.array([both, [3.0, 3.0]]))
         assert not jacobian(both)[1].any()
 
 

@@ -47,7 +47,7 @@ class BlockDifferences(Differences):
     ----------
     method : str
         '3-point' or 'cs'.
-    func, epsfcn, lower, upper
+    func, epsfcn, limits
         As for `jacobian_by`.
     """
 
@@ -56,10 +56,9 @@ class BlockDifferences(Differences):
         method: str,
         func: Callable[..., Any],
         epsfcn: float | None,
-        lower: FloatArray | None,
-        upper: FloatArray | None,
+        limits: FloatArray | None,
     ) -> None:
-        super().__init__(func, lower, upper)
+        super().__init__(func, limits)
         self.method, self._epsfcn = method, epsfcn
 
     @classmethod
@@ -68,8 +67,7 @@ class BlockDifferences(Differences):
         method: str,
         func: Callable[..., Any],
         epsfcn: float | None,
-        lower: FloatArray | None,
-        upper: FloatArray | None,
+        limits: FloatArray | None,
     ) -> BlockDifferences | None:
         """As `jacobian_by`."""
         if method == "adaptive":
@@ -77,13 +75,13 @@ class BlockDifferences(Differences):
                 "Dfun is 'adaptive', which seeks its steps with all residuals at once; in blocks, "
                 "want a function, None, '2-point', '3-point' or 'cs'."
             )
-        if jacobian_by(method, func, epsfcn, lower, upper) is None:
+        if jacobian_by(method, func, epsfcn, limits) is None:
             return None
-        return cls(method, func, epsfcn, lower, upper)
+        return cls(method, func, epsfcn, limits)
 
     def __call__(self, x: FloatArray, *args: Any) -> tuple[FloatArray, int]:
         """Return the rows of a block, shape (N, M), and the number of calls that they took."""
-        one = jacobian_by(self.method, self.func, self._epsfcn, self.lower, self.upper)
+        one = jacobian_by(self.method, self.func, self._epsfcn, self.limits)
         assert one is not None
         return one(x, *args), one.nfev
 

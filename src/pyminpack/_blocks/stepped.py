@@ -36,8 +36,7 @@ def sought_steps(
     scale : float
         Norm of the numbers that all residuals are differences of.
     """
-    lower, upper = (None, None) if limits is None else limits
-    adaptive = Adaptive(quiet(sample), epsfcn, lower, upper, scale)
+    adaptive = Adaptive(quiet(sample), epsfcn, limits, scale)
     adaptive(x)
     return adaptive
 
@@ -52,11 +51,10 @@ class SteppedDifferences(BlockDifferences):
         epsfcn: float | None,
         limits: Any,
     ) -> None:
-        lower, upper = (None, None) if limits is None else limits
-        super().__init__("adaptive", func, epsfcn, lower, upper)
+        super().__init__("adaptive", func, epsfcn, limits)
         self._steps = steps
 
     def __call__(self, x: FloatArray, *args: Any) -> tuple[FloatArray, int]:
         """Return the rows of a block, shape (N, M), and the number of calls that they took."""
-        one = Adaptive.of_steps(self._steps, self.func, self._epsfcn, self.lower, self.upper)
+        one = Adaptive.of_steps(self._steps, self.func, self._epsfcn, self.limits)
         return one(x, *args), one.nfev

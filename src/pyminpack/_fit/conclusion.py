@@ -71,12 +71,11 @@ def conclude(
         from .diagnosis import Fit, causes  # seldom needed
 
         names = parameters.positional(f)[1 : n + 1]
-        lower, upper = (None, None) if limits is None else limits
         texts = causes(
             Fit(
                 fitted, p0, popt, infodict["fjac"], infodict["ipvt"], infodict["qtf"],
                 fvec if isinstance(fvec, np.ndarray) else np.array([fvec.norm]), scale, accuracy,
-                jac, names if len(names) == n else (), lower, upper,
+                jac, names if len(names) == n else (), limits,
             )
         )  # fmt: skip
     if cov_x is not None and fvec.size <= free and not absolute_sigma:

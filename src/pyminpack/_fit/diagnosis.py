@@ -62,7 +62,8 @@ class Fit:
         Where the Jacobian is from, as given to `curve_fit`.
     names : sequence of str
         Of the parameters; empty where they have none.
-    lower, upper : ndarray, shape (N,), or None
+    limits : ndarray, shape (2, N), or None
+        Bounds of the parameters.
     """
 
     model: Callable[[FloatArray], Any]
@@ -76,8 +77,7 @@ class Fit:
     accuracy: Accuracy | None = None
     jac: Callable[..., Any] | str | None = None
     names: Sequence[str] = ()
-    lower: FloatArray | None = None
-    upper: FloatArray | None = None
+    limits: FloatArray | None = None
 
     def name(self, j: int) -> str:
         """Call parameter j by its name."""
@@ -102,14 +102,14 @@ class Fit:
 
     def fixed(self, j: int) -> bool:
         """Whether the bounds of parameter j leave it no choice."""
-        return self.lower is not None and self.upper is not None and self.lower[j] == self.upper[j]
+        return self.limits is not None and bool(self.limits[0, j] == self.limits[1, j])
 
     def bound(self, j: int) -> str:
         """Say at which bound parameter j is; empty where at none, or where it is fixed."""
-        if self.fixed(j):
+        if self.limits is None or self.fixed(j):
             return ""
-        for kind, bounds in (("lower", self.lower), ("upper", self.upper)):
-            if bounds is not None and self.x[j] == bounds[j]:
+        for kind, bounds in zip(("lower", "upper"), self.limits, strict=True):
+            if self.x[j] == bounds[j]:
                 return f"{kind} bound {bounds[j]:g}"
         return ""
 
@@ -285,11 +285,9 @@ def _on_its_way(fit: Fit) -> str:
 def _change(fit: Fit, x: FloatArray, j: int, value: float) -> float:
     """Norm of the change of the model when x[j] becomes `value`; 0 where it cannot be told."""
     for target in (value, 2 * float(x[j]) - value):
-        if fit.lower is not None and target < fit.lower[j]:
-            continue
-        if fit.upper is not None and target > fit.upper[j]:
-            continue
         if target == x[j]:
+            continue
+        if fit.limits is not None and not fit.limits[0, j] <= target <= fit.limits[1, j]:
             continue
         moved = x.copy()
         moved[j] = target

@@ -238,9 +238,8 @@ def _by_differences(
             return outcome, None
     # First as if the derivatives had been good from the start, then from where they have led.
     found: list[tuple[FullOutput, Adaptive]] = []
-    lower, upper = (None, None) if limits is None else limits
     for start in (x0, outcome.x):
-        adaptive = Adaptive(meter.quiet(), epsfcn, lower, upper, scale)
+        adaptive = Adaptive(meter.quiet(), epsfcn, limits, scale)
         again = {**options, "Dfun": adaptive, "col_deriv": True, "xtol": EPS}
         better = refit(meter, start, again)
         found.append((better, adaptive))
@@ -280,8 +279,7 @@ def _with_more_digits(
     accuracy = accuracy_of(outcome, adaptive.errors, adaptive.coarse, limits, scale)
     if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
         return outcome, accuracy
-    lower, upper = (None, None) if limits is None else limits
-    longer = Adaptive(meter.quiet(), None, lower, upper, adaptive.size, long=True)
+    longer = Adaptive(meter.quiet(), None, limits, adaptive.size, long=True)
     again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
     try:
         now, before = longer(outcome.x).T, _columns(outcome.infodict)

@@ -71,7 +71,7 @@ class Adaptive(ThreePoint):
 
     Parameters
     ----------
-    func, epsfcn, lower, upper
+    func, epsfcn, limits
         As for `ThreePoint`.
     size : float, optional
         Norm of the numbers that the residuals are differences of. Default: the largest norm of
@@ -92,12 +92,11 @@ class Adaptive(ThreePoint):
         self,
         func: Callable[..., Any],
         epsfcn: float | None = None,
-        lower: FloatArray | None = None,
-        upper: FloatArray | None = None,
+        limits: FloatArray | None = None,
         size: float = 0.0,
         long: bool = False,
     ) -> None:
-        super().__init__(func, epsfcn, lower, upper)
+        super().__init__(func, epsfcn, limits)
         self.size = size
         self.long = long
         if long:
@@ -112,11 +111,10 @@ class Adaptive(ThreePoint):
         steps: FloatArray,
         func: Callable[..., Any],
         epsfcn: float | None,
-        lower: FloatArray | None,
-        upper: FloatArray | None,
+        limits: FloatArray | None,
     ) -> Adaptive:
         """Make one that has its steps, positive ones of each parameter, and seeks no others."""
-        one = cls(func, epsfcn, lower, upper)
+        one = cls(func, epsfcn, limits)
         one.errors, one._steps, one._best = np.zeros(steps.size), steps, np.full(steps.size, np.inf)
         one.coarse = np.zeros(steps.size, dtype=bool)
         return one

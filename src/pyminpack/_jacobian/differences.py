@@ -37,7 +37,7 @@ class Differences:
     ----------
     func : callable
         ``func(x, *args)`` returns M residuals.
-    lower, upper : ndarray, shape (N,), optional
+    limits : ndarray, shape (2, N), optional
         Bounds of x.
 
     Attributes
@@ -49,21 +49,18 @@ class Differences:
     def __init__(
         self,
         func: Callable[..., Any],
-        lower: FloatArray | None = None,
-        upper: FloatArray | None = None,
+        limits: FloatArray | None = None,
     ) -> None:
         self.func = func
-        self.lower = lower
-        self.upper = upper
+        self.limits = limits
         self.nfev = self.njev = 0
 
     def _within(self, point: float, j: int) -> float:
         """Return the point within the bounds of x[j] that is next to `point`."""
-        if self.lower is not None:
-            point = max(point, self.lower[j])
-        if self.upper is not None:
-            point = min(point, self.upper[j])
-        return point
+        if self.limits is None:
+            return point
+        lower, upper = self.limits[:, j]
+        return float(min(max(point, lower), upper))
 
     def _call(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> Any:
         """Call `func` where x[j] is `value`."""
@@ -76,7 +73,7 @@ class Differences:
 class ThreePoint(Differences):
     """Jacobian of `func` by differences of second order: a ``Dfun`` with ``col_deriv=True``.
 
-    Central where `lower` and `upper` leave room, else one-sided of three points: `func` is never
+    Central where `limits` leave room, else one-sided of three points: `func` is never
     called outside of them. A column whose bounds are equal is zero.
 
     The step is ``cbrt(max(epsfcn, eps))*abs(x[j])``, the root alone where ``x[j] == 0``, and also
@@ -86,7 +83,7 @@ class ThreePoint(Differences):
     ----------
     epsfcn : float, optional
         Relative error of `func`. Default: the eps of the floating-point dtype that it returns.
-    func, lower, upper
+    func, limits
         As for all `Differences`.
     """
 
@@ -94,10 +91,9 @@ class ThreePoint(Differences):
         self,
         func: Callable[..., Any],
         epsfcn: float | None = None,
-        lower: FloatArray | None = None,
-        upper: FloatArray | None = None,
+        limits: FloatArray | None = None,
     ) -> None:
-        super().__init__(func, lower, upper)
+        super().__init__(func, limits)
         self.eps = EPS if epsfcn is None else max(as_real("epsfcn", epsfcn), EPS)
         self.detect = epsfcn is None  # that the dtype has another eps
         self.m = -1
@@ -157,9 +153,10 @@ class ThreePoint(Differences):
         return column, change
 
     def _room(self, x: FloatArray, j: int) -> tuple[float, float]:
-        below = np.inf if self.lower is None else x[j] - self.lower[j]
-        above = np.inf if self.upper is None else self.upper[j] - x[j]
-        return float(below), float(above)
+        if self.limits is None:
+            return np.inf, np.inf
+        lower, upper = self.limits[:, j]
+        return float(x[j] - lower), float(upper - x[j])
 
     def _evaluate(self, x: FloatArray, j: int, value: float, args: tuple[Any, ...]) -> FloatArray:
         returned = self._call(x, j, value, args)
@@ -279,8 +276,7 @@ def jacobian_by(
     method: str,
     func: Callable[..., Any],
     epsfcn: float | None = None,
-    lower: FloatArray | None = None,
-    upper: FloatArray | None = None,
+    limits: FloatArray | None = None,
 ) -> ThreePoint | ComplexStep | None:
     """Make a ``Dfun`` for ``col_deriv=True`` from `func`.
 
@@ -293,7 +289,7 @@ def jacobian_by(
         ``func(x, *args)`` returns M residuals.
     epsfcn : float, optional
         Relative error of `func`, for the steps of '3-point' and 'adaptive'.
-    lower, upper : ndarray, shape (N,), optional
+    limits : ndarray, shape (2, N), optional
         Bounds, outside of which `func` must not be called.
 
     Returns
@@ -310,11 +306,11 @@ def jacobian_by(
     if method == "2-point":
         return None
     if method == "3-point":
-        return ThreePoint(func, epsfcn, lower, upper)
+        return ThreePoint(func, epsfcn, limits)
     if method == "cs":
-        return ComplexStep(func, lower, upper)
+        return ComplexStep(func, limits)
     if method == "adaptive":
         from .adaptive import Adaptive  # which is built on this module
 
-        return Adaptive(func, epsfcn, lower, upper)
+        return Adaptive(func, epsfcn, limits)
     raise ValueError(f"Dfun is {method!r}; want a function, None, or one of {', '.join(METHODS)}.")
