@@ -30,6 +30,15 @@ lm_difference_point(lm_fit *fit, int64_t j, double epsfcn)
     return h;
 }
 
+/* So many calls were for differences: a limit on trials only moves along. */
+static inline void
+lm_count_differences(lm_state *state, int trials_only, int64_t calls)
+{
+    if (trials_only && state->maxfev < INT64_MAX - calls) {
+        state->maxfev += calls;
+    }
+}
+
 /* column := (column - fvec)/h, where column holds F(x + h e_j) and fvec F(x); zeros where h is 0. */
 void lm_difference_column(int64_t m, const double *fvec, double h, double *column);
 

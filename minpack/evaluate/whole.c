@@ -59,12 +59,3 @@ lm_whole_swap(whole_fit *f)
     f->f_trial = f->fvec;
     f->fvec = accepted;
 }
-
-void
-lm_whole_count_differences(whole_fit *f, int64_t calls)
-{
-    lm_state *state = &f->fit.state;
-    if (f->trials_only && state->maxfev < INT64_MAX - calls) {
-        state->maxfev += calls;
-    }
-}

@@ -31,7 +31,4 @@ void lm_whole_factor(whole_fit *f, int threads);
 /* What moved: fvec := f_trial. */
 void lm_whole_swap(whole_fit *f);
 
-/* So many calls were for differences: a limit on trials moves along. */
-void lm_whole_count_differences(whole_fit *f, int64_t calls);
-
 #endif

@@ -192,21 +192,17 @@ lm_factor_threads(int64_t m, int64_t n)
     return lm_processor_is_idle() ? 2 : 1;
 }
 
-/* The first column that is not finite is all that the step needs to know of such a J. */
-static void
-mark_nonfinite(lm_factors *factors, int64_t m, int64_t n, const double *j, int64_t row_stride,
-               int64_t column_stride)
+int64_t
+lm_nonfinite_column(int64_t m, int64_t n, const double *j, int64_t row_stride, int64_t column_stride)
 {
     for (int64_t k = 0; k < n; k++) {
-        factors->acnorm[k] = 0.0;
         for (int64_t i = 0; i < m; i++) {
             if (!isfinite(j[i * row_stride + k * column_stride])) {
-                factors->acnorm[k] = NAN;
-                return;
+                return k;
             }
         }
     }
-    factors->acnorm[0] = NAN; /* another thread has mended J meanwhile; what was reduced was not finite */
+    return n;
 }
 
 int64_t
@@ -224,8 +220,8 @@ lm_factor_whole(lm_factors *factors, int64_t m, int64_t n, const double *j, int6
         lm_factor_end(factors, n, scratch, scratch);
     }
     else {
-        mark_nonfinite(factors, m, n, j, row_stride, column_stride);
-        lm_factor_none(factors, n);
+        const int64_t bad = lm_nonfinite_column(m, n, j, row_stride, column_stride);
+        lm_factor_nonfinite(factors, n, bad < n ? bad : 0); /* n: another thread has mended J meanwhile */
     }
 }
 
@@ -237,4 +233,12 @@ lm_factor_none(lm_factors *factors, int64_t n)
         factors->qtf[j] = 0.0;
         factors->ipvt[j] = (int)j + 1;
     }
+}
+
+void
+lm_factor_nonfinite(lm_factors *factors, int64_t n, int64_t column)
+{
+    lm_factor_none(factors, n);
+    memset(factors->acnorm, 0, n * sizeof(double));
+    factors->acnorm[column] = NAN;
 }

@@ -65,7 +65,12 @@ void lm_factor_merge(int64_t n, double *running, double *other);
 int64_t lm_end_size(int64_t n);
 void lm_factor_end(lm_factors *factors, int64_t n, const double *running, double *scratch);
 
+/* The first column that is not finite, counted from 0: all that the step needs to know of such a J; n where none is. */
+int64_t lm_nonfinite_column(int64_t m, int64_t n, const double *j, int64_t row_stride, int64_t column_stride);
+
 /* Where there are no factors: defined numbers all the same. */
 void lm_factor_none(lm_factors *factors, int64_t n);
+/* And acnorm says that this column is why. */
+void lm_factor_nonfinite(lm_factors *factors, int64_t n, int64_t column);
 
 #endif

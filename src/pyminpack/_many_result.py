@@ -19,6 +19,9 @@ from ._minpack import (
     DOUBT_UNFINISHED,
     INFO_IMPROPER,
     INFO_NONFINITE,
+    UNFIT_FEW,
+    UNFIT_OUTSIDE,
+    UNFIT_START,
 )
 
 __all__ = ["UNFINISHED", "ManyFits", "prepare"]
@@ -32,11 +35,11 @@ LARGE = 2**30
 #: Fits that are counted at a time.
 PIECE = 2**20
 
-#: Why a fit has `ier` 0 (binding/solve_many.c) or 9.
+#: Why a fit has `ier` 0 or 9.
 NOT_BEGUN = {
-    1: "fewer data than parameters do not determine them.",
-    2: "its start is not finite.",
-    3: "its start is out of bounds.",
+    UNFIT_FEW: "fewer data than parameters do not determine them.",
+    UNFIT_START: "its start is not finite.",
+    UNFIT_OUTSIDE: "its start is out of bounds.",
 }
 #: Why standard errors of a fit with `ier` 1 to 4 may be wrong: minpack/step/doubt.f90.
 DOUBTS = {

@@ -28,6 +28,9 @@ DOUBT_NONE: int
 DOUBT_NOISE: int
 DOUBT_TRUNCATION: int
 DOUBT_UNFINISHED: int
+UNFIT_FEW: int
+UNFIT_START: int
+UNFIT_OUTSIDE: int
 
 class Outcome(tuple[Any, ...]):
     """How a fit ended; from `fvec` on None without full output."""

@@ -207,7 +207,7 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
             lm_difference_column(s->m, s->f, h, column);
         }
         s->fit.state.nfev += calls;
-        many_move_limit(b, s, calls);
+        lm_count_differences(&s->fit.state, b->trials_only, calls);
         many_factor(b, s);
     }
 }

@@ -42,7 +42,7 @@ compiled_jacobian(void *self, lm_fit *const *Py_UNUSED(fits), int64_t Py_UNUSED(
     if (lm_model_jacobian(&f->model, &w->fit, f->p, w->m, w->fvec, w->epsfcn, w->fjac) < 0) {
         return -1;
     }
-    lm_whole_count_differences(w, w->fit.state.nfev - before);
+    lm_count_differences(&w->fit.state, w->trials_only, w->fit.state.nfev - before);
     if (w->fit.state.request != REQUEST_STOP) {
         lm_whole_factor(w, f->threads);
     }

@@ -113,7 +113,7 @@ factors_by_differences(python_fit *f)
     if (lm_differences(&w->fit, w->m, w->fvec, w->epsfcn, w->fjac, w->m, evaluate, f) < 0) {
         return -1;
     }
-    lm_whole_count_differences(w, w->fit.state.nfev - before);
+    lm_count_differences(&w->fit.state, w->trials_only, w->fit.state.nfev - before);
     lm_whole_factor(w, w->by_rows ? begin_reduction(f) : 1);
     return 0;
 }

@@ -23,12 +23,3 @@ many_factor(many *b, many_fit *s)
         lm_factor_in_place(&s->fit.factors, m, n, b->fjac, s->f, b->work.p, b->work.work, b->column);
     }
 }
-
-void
-many_move_limit(const many *b, many_fit *s, int64_t calls)
-{
-    lm_state *state = &s->fit.state;
-    if (b->trials_only && state->maxfev < INT64_MAX - calls) {
-        state->maxfev += calls;
-    }
-}

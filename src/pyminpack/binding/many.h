@@ -63,7 +63,4 @@ int many_moved(void *self, lm_fit *const *fits, int64_t count);
 /* What is in fjac, its columns without gaps, with f into the factors of the fit. */
 void many_factor(many *b, many_fit *s);
 
-/* The limit moves along with calls for differences where it does not count them. */
-void many_move_limit(const many *b, many_fit *s, int64_t calls);
-
 #endif

@@ -58,7 +58,7 @@ model_jacobian(void *self, lm_fit *const *fits, int64_t count)
             return -1;
         }
         if (s->fit.state.request != REQUEST_STOP) {
-            many_move_limit(b, s, s->fit.state.nfev - before);
+            lm_count_differences(&s->fit.state, b->trials_only, s->fit.state.nfev - before);
             many_factor(b, s);
         }
     }

@@ -1,13 +1,14 @@
 #include "outcome.h"
 
 #include "minpack.h"
+#include "solve_many.h"
 #include "types.h"
 
 static PyTypeObject *outcome_type; /* set when the module is made, before anybody can ask for it */
 
 #define NUMBER(name) {#name, name}
 
-/* What Python asks `ier`, `cause` and `doubt` for. */
+/* What Python asks `ier`, and why it is that, for. */
 static int
 add_numbers(PyObject *module)
 {
@@ -19,7 +20,8 @@ add_numbers(PyObject *module)
         NUMBER(INFO_GTOL),       NUMBER(INFO_MAXFEV),     NUMBER(INFO_FTOL_SMALL), NUMBER(INFO_XTOL_SMALL),
         NUMBER(INFO_GTOL_SMALL), NUMBER(INFO_NONFINITE),  NUMBER(INFO_STOPPED),    NUMBER(CAUSE_NONE),
         NUMBER(CAUSE_START),     NUMBER(CAUSE_JACOBIAN),  NUMBER(CAUSE_TRIAL),     NUMBER(DOUBT_NONE),
-        NUMBER(DOUBT_NOISE),     NUMBER(DOUBT_TRUNCATION), NUMBER(DOUBT_UNFINISHED),
+        NUMBER(DOUBT_NOISE),     NUMBER(DOUBT_TRUNCATION), NUMBER(DOUBT_UNFINISHED), NUMBER(UNFIT_FEW),
+        NUMBER(UNFIT_START),     NUMBER(UNFIT_OUTSIDE),
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (PyModule_AddIntConstant(module, numbers[i].name, numbers[i].number) < 0) {

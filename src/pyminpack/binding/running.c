@@ -7,20 +7,6 @@
 #include "gil.h"
 #include "objects.h"
 
-/* The first of n columns that holds what is not finite; n where none does. */
-static npy_intp
-first_bad_column(npy_intp rows, npy_intp n, const double *j, npy_intp row_stride, npy_intp column_stride)
-{
-    for (npy_intp k = 0; k < n; k++) {
-        for (npy_intp i = 0; i < rows; i++) {
-            if (!isfinite(j[i * row_stride + k * column_stride])) {
-                return k;
-            }
-        }
-    }
-    return n;
-}
-
 static PyObject *
 reduced(PyArrayObject *jacobian, PyArrayObject *f, npy_intp n)
 {
@@ -40,7 +26,7 @@ reduced(PyArrayObject *jacobian, PyArrayObject *f, npy_intp n)
     double *numbers = PyArray_DATA((PyArrayObject *)running);
     lm_factor_begin(n, numbers);
     if (!lm_factor_rows(n, numbers, rows, j, row_stride, column_stride, PyArray_DATA(f), scratch)) {
-        bad = first_bad_column(rows, n, j, row_stride, column_stride);
+        bad = lm_nonfinite_column(rows, n, j, row_stride, column_stride);
     }
     gil_take(&lock);
     PyMem_RawFree(scratch);
@@ -86,7 +72,7 @@ reduce_slices(const differences *d, double *running, double *slice, double *scra
             }
         }
         if (!lm_factor_rows(d->n, running, rows, slice, 1, DIFFERENCES, d->f + first, scratch)) {
-            return (int)first_bad_column(rows, d->n, slice, 1, DIFFERENCES);
+            return (int)lm_nonfinite_column(rows, d->n, slice, 1, DIFFERENCES);
         }
     }
     return -1;

@@ -11,9 +11,6 @@
 #include "objects.h"
 #include "options.h"
 
-/* Why a fit is not even begun, ier 0. Mirrored in _many_result.py. */
-enum { WHY_NONE, WHY_TOO_FEW, WHY_START, WHY_OUTSIDE };
-
 /* With a negative ier: what the function has returned is another number, -1 or one below the range of ier. */
 enum { WHY_SHOWN = 1 };
 
@@ -160,12 +157,12 @@ static int
 objection(const many *b, const double *x, int64_t count)
 {
     if (count < b->n && b->lower == NULL) {
-        return WHY_TOO_FEW;
+        return UNFIT_FEW;
     }
     if (first_nonfinite(b->n, x) >= 0) {
-        return WHY_START;
+        return UNFIT_START;
     }
-    return within(b, x) ? WHY_NONE : WHY_OUTSIDE;
+    return within(b, x) ? UNFIT_NONE : UNFIT_OUTSIDE;
 }
 
 static void
@@ -206,7 +203,7 @@ next_fit(void *self, lm_fit *slot)
         fit->m = fit->count < b->n ? b->n : fit->count;
         const double *x0 = (const double *)row_of(q->x0, q->next);
         const int why = objection(b, x0, fit->count);
-        if (why == WHY_NONE) {
+        if (why == UNFIT_NONE) {
             memcpy(slot->x, x0, b->n * sizeof(double));
             break;
         }

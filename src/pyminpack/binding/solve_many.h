@@ -4,6 +4,9 @@
 
 #include <Python.h>
 
+/* Why a fit is not even begun, ier 0: fewer data than parameters, a start that is not finite, one out of bounds. */
+enum { UNFIT_NONE, UNFIT_FEW, UNFIT_START, UNFIT_OUTSIDE };
+
 PyObject *pyminpack_solve_many(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
 #define PYMINPACK_SOLVE_MANY_METHOD                                                                  \

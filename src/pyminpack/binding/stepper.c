@@ -293,9 +293,7 @@ stepper_nonfinite(PyObject *self, PyObject *column)
         PyErr_Format(PyExc_IndexError, "There is no column %zd in this Jacobian.", j);
         return NULL;
     }
-    lm_factor_none(&s->fit.factors, s->fit.n);
-    memset(s->fit.factors.acnorm, 0, s->fit.n * sizeof(double));
-    s->fit.factors.acnorm[j] = NAN;
+    lm_factor_nonfinite(&s->fit.factors, s->fit.n, j);
     s->fit.state.njev += 1;
     advance(s, NULL, NULL);
     Py_RETURN_NONE;
