@@ -158,7 +158,7 @@ def test_first_page():
     links = re.findall(r"(!?)\[([^]]+)\]\(([^)\s]+)\)", text)
     assert links
     for picture, words, link in links:
-        told = picture and len(words) > 40  # where it is not shown, its text says what it would show
+        told = picture and len(words) > 40  # what it would show, where it is not shown
         assert told or link.startswith(("#", "https://"))
 
 
