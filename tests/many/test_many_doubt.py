@@ -82,6 +82,37 @@ def test_as_good_as_one_by_one(case):
         assert np.sqrt(np.diag(fits.pcov[index])) == pytest.approx(fits.stderr[index])
 
 
+def test_nothing_is_lost_at_an_exception():
+    """The look is interrupted, or its warning is an error: the fits are there, and it can go on."""
+    f, x, y, p0, _ = CASES["a line against seconds"]
+    calls = []
+
+    def counted(x, *p):
+        calls.append(p)
+        if len(calls) == last:
+            raise KeyboardInterrupt
+        return f(x, *p)
+
+    last = -1
+    whole = curve_fit_many(counted, x, y, p0)
+    last = len(calls)
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        curve_fit_many(counted, x, y, p0)
+    error = raised.value
+    assert error.fits == list(np.ndindex(2, 3))
+    assert not error.result.failed.any()
+    resumed = curve_fit_many(f, x, y, p0, resume=error.result)
+    assert np.array_equal(resumed.stderr, whole.stderr)
+
+    sums = lambda x, a, b, c: (a + b) * x + c  # noqa: E731
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(optimize_warning()) as raised:
+            curve_fit_many(sums, DAYS, noisy(sums, DAYS, [1, 2, 3], 0.1), [1, 1, 1])
+    assert raised.value.result.doubtful.all()
+
+
 def test_what_remains_is_named():
     """Parameters that no data tell apart, and those that doubles do not; in one word for all."""
     x = DAYS

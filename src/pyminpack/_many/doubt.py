@@ -18,7 +18,7 @@ from .._many_result import ManyFits
 from .._minpack import DOUBT_UNFINISHED, Options
 from .data import Maps
 from .model import BatchModel
-from .runner import IndexArray
+from .runner import IndexArray, keeping
 
 __all__ = ["look_closer"]
 
@@ -47,11 +47,13 @@ def look_closer(
     numbers = np.flatnonzero(result.doubtful)
     numbers = numbers[model.is_inside(result.popt.reshape(-1, result.popt.shape[-1])[numbers])]
     size = max(1, SIZE // (maps.m * result.popt.shape[-1]))
-    with np.errstate(all="ignore"):
-        for first in range(0, numbers.size, size):
-            _Fits(model, maps, numbers[first : first + size], result).settle(absolute_sigma)
+    for first in range(0, numbers.size, size):
+        some = numbers[first : first + size]
+        with keeping(result, [some]), np.errstate(all="ignore"):
+            _Fits(model, maps, some, result).settle(absolute_sigma)
     if result.doubtful.any():
-        _warn(result)
+        with keeping(result, []):  # a warning may be an error
+            _warn(result)
 
 
 class _Fits:

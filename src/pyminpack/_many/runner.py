@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "checked_options",
     "chunk_size",
     "completed",
+    "keeping",
     "read_only",
     "run",
     "take",
@@ -164,8 +165,7 @@ def run(
 ) -> None:
     """Run all fits that are not finished yet.
 
-    Whatever is raised passes through, with the fits that a failing call was for, and the result so
-    far, as its attributes ``fits`` and ``result``.
+    Whatever is raised passes through, as `keeping` lets it.
     """
     ier = result.ier.reshape(-1)
     result._limits = terms(problem.options, problem.n, problem.dfun is not None)
@@ -175,21 +175,31 @@ def run(
     keep_what_is_freed(SPARE)
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
-    with progress_bar("progress=True", **counting) if progress else nullcontext() as bar:
+    drawn = progress_bar("progress=True", **counting) if progress else nullcontext()
+    with keeping(result, blame), drawn as bar:
         supply = _Supply(problem.make_block, ier, size, threads, bar)
         work = partial(
             solve_many, problem.func, problem.dfun, problem.args, supply, result._arrays(),
             problem.n, problem.m, size, points, problem.is_model, problem.col_deriv,
             problem.options, problem.absolute_sigma, stop, blame,
         )  # fmt: skip
-        try:
-            if threads == 1:
-                _quietly(work)
-            else:
-                _share(work, stop, min(threads, -(-ier.size // size)))
-        except BaseException as error:
-            _attach(error, result, blame)
-            raise
+        if threads == 1:
+            _quietly(work)
+        else:
+            _share(work, stop, min(threads, -(-ier.size // size)))
+
+
+@contextmanager
+def keeping(result: ManyFits, blame: list[IndexArray]) -> Iterator[None]:
+    """Let an exception pass through with the attributes ``fits`` and ``result``.
+
+    These are the fits that a failing call was for, `blame` or none, and what is finished so far.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _attach(error, result, blame)
+        raise
 
 
 def _quietly(work: Callable[[], None]) -> None:
