@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* step/step.f90 */
+/* step/state.f90 */
 enum { REQUEST_START, REQUEST_RESIDUAL, REQUEST_JACOBIAN, REQUEST_STOP };
 
 /* info.f90 */
@@ -17,7 +17,7 @@ enum { CAUSE_NONE, CAUSE_START, CAUSE_JACOBIAN, CAUSE_TRIAL };
 /* What lm_doubt says. */
 enum { DOUBT_NONE, DOUBT_NOISE, DOUBT_TRUNCATION, DOUBT_UNFINISHED };
 
-/* type(lm_state) of step/step.f90 */
+/* type(lm_state) of step/state.f90 */
 typedef struct {
     double ftol, xtol, gtol, factor;
     int64_t maxfev;
@@ -31,7 +31,7 @@ typedef struct {
     int best_info;
 } lm_state;
 
-enum { LM_INSIDE = 7 }; /* vectors of n numbers that a fit within bounds has in `inside` */
+enum { LM_INSIDE = 9 }; /* vectors of n numbers that a fit within bounds has in `inside` */
 
 void lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,
              const int *ipvt, const double *qtf, double *acnorm, double *diag, double *p,

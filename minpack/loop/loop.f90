@@ -6,7 +6,7 @@ module minpack_loop
    !! request, and the reason in `info`, of its state.
    use, intrinsic :: iso_c_binding, only: c_double, c_funptr, c_int, c_int64_t, c_null_funptr, &
                                           c_null_ptr, c_ptr, c_size_t
-   use minpack_step, only: lm_state
+   use minpack_state, only: lm_state
    implicit none (type, external)
    private
    public :: lm_factors, lm_fit, lm_evaluator, lm_work, lm_plan, lm_verb, lm_function

@@ -14,7 +14,6 @@ module minpack_restart
    !!     a second one from the start, by small steps                                 11640
    !!     a second one from the end of the first, what is lost in the box's middle    11830
    !!     then one from the start, and a last from the middle, by small steps: this   11856
-   use minpack_enorm, only: enorm
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
@@ -28,32 +27,27 @@ module minpack_restart
 
 contains
 
-   pure function model_size(n, r, ldr, ipvt, x, start, fnorm) result(size)
+   pure function model_size(n, norms, x, start, fnorm) result(size)
       !! About the norm of what the residuals are differences of: ‖f‖, or what a variable does to it
       !! that goes to 0.
       integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
-      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: norms(n)  !! of J's columns
       real(wp), intent(in) :: x(n)
       real(wp), intent(in) :: start(n)
       real(wp), intent(in) :: fnorm
       real(wp) :: size
-      integer(ik) :: j, k
+      integer(ik) :: k
 
       size = fnorm
-      do j = 1, n
-         k = int(ipvt(j), ik)
-         size = max(size, enorm(j, r(:, j))*max(abs(x(k)), abs(start(k))))
+      do k = 1, n
+         size = max(size, norms(k)*max(abs(x(k)), abs(start(k))))
       end do
    end function model_size
 
-   pure function columns_lost(n, r, ldr, ipvt, diag, x, start, lower, upper, size) result(yes)
+   pure function columns_lost(n, norms, diag, x, start, lower, upper, size) result(yes)
       !! Whether a variable has been led to where it does next to nothing.
       integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
-      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: norms(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: x(n)
       real(wp), intent(in) :: start(n)
@@ -61,36 +55,30 @@ contains
       real(wp), intent(in) :: upper(n)
       real(wp), intent(in) :: size  !! of the model
       logical :: yes
-      real(wp) :: length
-      integer(ik) :: j, k
+      integer(ik) :: k
 
       yes = .false.
-      do j = 1, n
-         k = int(ipvt(j), ik)
-         length = enorm(j, r(:, j))
-         if (lower(k) < upper(k) .and. length <= lost_share*diag(k) &
-             .and. length*max(abs(x(k)), abs(start(k))) <= lost_share*size) yes = .true.
+      do k = 1, n
+         if (lower(k) < upper(k) .and. norms(k) <= lost_share*diag(k) &
+             .and. norms(k)*max(abs(x(k)), abs(start(k))) <= lost_share*size) yes = .true.
       end do
    end function columns_lost
 
-   pure subroutine restart_point(n, r, ldr, ipvt, diag, x, start, lower, upper, x_trial)
+   pure subroutine restart_point(n, norms, diag, x, start, lower, upper, x_trial)
       !! Where a fit has ended, but with what it has lost, or left at walls, somewhere else.
       integer(ik), intent(in) :: n
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(in) :: r(ldr, n)
-      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: norms(n)
       real(wp), intent(in) :: diag(n)
       real(wp), intent(in) :: x(n)
       real(wp), intent(in) :: start(n)
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
       real(wp), intent(out) :: x_trial(n)
-      integer(ik) :: j, k
+      integer(ik) :: k
       logical :: kept
 
-      do j = 1, n
-         k = int(ipvt(j), ik)
-         kept = enorm(j, r(:, j)) > lost_share*diag(k) &
+      do k = 1, n
+         kept = norms(k) > lost_share*diag(k) &
                 .and. x(k) - lower(k) > next_to_wall*(start(k) - lower(k)) &
                 .and. upper(k) - x(k) > next_to_wall*(upper(k) - start(k))
          x_trial(k) = merge(x(k), elsewhere(x(k), start(k), lower(k), upper(k)), kept)

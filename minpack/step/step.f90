@@ -16,88 +16,30 @@ module minpack_step
    !! Within bounds the end of the search is not yet the end: `wind_up` may ask for a residual on
    !! the walls, or somewhere else.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
-   use minpack_bounded, only: first_point, held, landing_point, propose_inside
+   use minpack_bounded, only: first_point, held
    use minpack_enorm, only: enorm
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_improper, info_maxfev, info_nonfinite, info_stopped, info_xtol, &
                            info_xtol_small
+   use minpack_inside, only: leaves, propose_inside
    use minpack_judge, only: judge, ratio_shrink
    use minpack_kinds, only: dwarf, epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
-   use minpack_restart, only: columns_lost, model_size, restart_point
    use minpack_scaling, only: first_diag, gradient_cosines, grow_diag
+   use minpack_state, only: attempt_from_start, in_best, in_cosines, in_norms, in_start, &
+                            in_walls, in_work, inside_size, lm_state, phase_again, phase_return, &
+                            phase_search, request_jacobian, request_residual, request_start, &
+                            request_stop, stop_with
+   use minpack_wind_up, only: arrive, wind_up
    implicit none (type, external)
    private
-   public :: lm_state, lm_step, lm_stop
-   public :: request_start, request_residual, request_jacobian, request_stop
-
-   integer(c_int), parameter :: request_start = 0
-   integer(c_int), parameter :: request_residual = 1
-   integer(c_int), parameter :: request_jacobian = 2
-   integer(c_int), parameter :: request_stop = 3
-
-   ! What is being done: within bounds a fit may end more than once, and lands on walls.
-   integer(c_int), parameter :: phase_search = 0
-   integer(c_int), parameter :: phase_return = 1
-   integer(c_int), parameter :: phase_land = 2
-   integer(c_int), parameter :: phase_again = 3
-
-   type, bind(c) :: lm_state
-      !! All that a fit remembers between two calls, but for the vectors.
-      !! Mirrored in minpack.h.
-      ! The driver sets these before the first call,
-      real(c_double) :: ftol = 0.0_wp
-      real(c_double) :: xtol = 0.0_wp
-      real(c_double) :: gtol = 0.0_wp
-      real(c_double) :: factor = 0.0_wp  !! first step bound, in units of ‖D x‖
-      integer(c_int64_t) :: maxfev = 0
-      integer(c_int) :: mode = 0  !! 2: `diag` is the driver's; else from the Jacobian
-      integer(c_int) :: request = request_start
-      ! these as it answers,
-      real(c_double) :: fnorm_trial = 0.0_wp  !! NaN or +Inf where the residual is not finite
-      integer(c_int64_t) :: nfev = 0
-      integer(c_int64_t) :: njev = 0
-      ! and only reads these.
-      integer(c_int) :: info = 0
-      integer(c_int) :: accepted = 0  !! 1 where the last `x_trial` has just become `x`
-      integer(c_int) :: nonfinite_trial = 0
-         !! 1 after a trial without a finite residual, until one away from x has had one
-      integer(c_int) :: at_start = 0  !! 1 until the first step of an attempt is taken
-      integer(c_int) :: squeezed = 0  !! 1 where bounds have changed the last step
-      integer(c_int) :: walls = 0  !! 1 where they have changed any
-      integer(c_int) :: phase = phase_search  !! what the residual is for that is asked for
-      integer(c_int) :: attempt = 1
-      integer(c_int64_t) :: iteration = 0  !! accepted points so far, the start included
-      real(c_double) :: fnorm = 0.0_wp  !! ‖f(x)‖
-      real(c_double) :: xnorm = 0.0_wp  !! ‖D x‖
-      real(c_double) :: pnorm = 0.0_wp  !! ‖D p‖
-      real(c_double) :: gnorm = 0.0_wp
-      real(c_double) :: delta = 0.0_wp
-      real(c_double) :: par = 0.0_wp
-      real(c_double) :: prered = 0.0_wp
-      real(c_double) :: dirder = 0.0_wp
-      real(c_double) :: longest = 0.0_wp  !! the largest ‖D x‖ of this attempt
-      real(c_double) :: size = 0.0_wp  !! about the norm of the model at the end of an attempt
-      real(c_double) :: best_fnorm = 0.0_wp  !! ‖f‖ and info at the best end of an attempt so far
-      integer(c_int64_t) :: attempt_maxfev = 0
-      integer(c_int) :: best_info = 0
-   end type lm_state
+   public :: lm_step, lm_stop
 
    real(wp), parameter :: fading = 0.5_wp
       !! Of D after a step between walls: columns are large next to some, where 1/x or log x is,
       !! and D, which never shrinks, would make the rest of the fit crawl.
-   real(wp), parameter :: rounding = 100.0_wp*epsmch
-      !! of the size of the model: what a sum of squares of 0 may come out as
-   real(wp), parameter :: last_seen = 1.0e-8_wp
-      !! And what of it a landing may cost, which is to be no more than xtol leaves open: the
-      !! derivatives by differences leave as much.
-   ! The second and fourth attempt start with what is lost somewhere else, the third where the first
-   ! has; it and the fourth more cautiously.
-   integer(c_int), parameter :: attempt_from_start = 3
-   integer(c_int), parameter :: most_attempts = 4
    real(wp), parameter :: small_factor = 0.03_wp
       !! First step bound: small steps stay in the valley that they start in.
-   integer(ik), parameter :: patience = 100  !! maxfev of all but the first, in units of n + 1
 
 contains
 
@@ -125,11 +67,9 @@ contains
          !! work: with `lmpar_size(n)` numbers a large n is solved by blocks
       real(c_double), intent(in), optional :: lower(n)  !! bounds on x; all three or none
       real(c_double), intent(in), optional :: upper(n)
-      real(c_double), intent(inout), optional :: inside(n, 7)
-         !! kept between two calls: the start, the best end of an attempt so far, the walls that
-         !! interfere; and work
+      real(c_double), intent(inout), optional :: inside(n, inside_size)
       integer(c_int) :: answered
-      logical :: squeezed
+      logical :: known, squeezed
 
       answered = state%request
       state%accepted = 0
@@ -147,14 +87,14 @@ contains
          state%attempt = 1
          if (present(lower)) then
             call first_point(n, x, lower, upper)
-            inside(:, 1) = x
+            inside(:, in_start) = x
          end if
          x_trial = x
          state%request = request_residual
       case (request_residual)
          if (state%iteration == 0 .or. state%phase == phase_again) then
             x = x_trial
-            if (present(lower)) inside(:, 3) = 0.0_wp
+            if (present(lower)) inside(:, in_walls) = 0.0_wp
             call begin(state)
          else if (state%phase /= phase_search) then
             call arrive(state, n, x, x_trial)
@@ -163,10 +103,14 @@ contains
             call trial(state, n, x, x_trial, diag)
          end if
       case (request_jacobian)
+         if (present(lower)) inside(:, in_norms) = acnorm
          call linearised(state, n, x, acnorm, diag, x_trial, lower, upper)
          if (state%request /= request_stop) then
             call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
-            if (present(lower)) where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
+            if (present(lower)) then
+               inside(:, in_cosines) = x_trial
+               where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
+            end if
             call gradient_test(state, n, acnorm, x_trial, diag)
          end if
       case default
@@ -179,17 +123,24 @@ contains
       end if
       if (state%request == request_residual .and. answered /= request_start &
           .and. state%phase == phase_search) then
-         squeezed = .false.
-         if (present(lower)) then
-            call propose_inside(n, r, ldr, ipvt, diag, qtf, state%fnorm, x, inside(:, 1), lower, &
-                                upper, state%longest, state%delta, state%par, p, state%pnorm, &
-                                state%prered, state%dirder, x_trial, acnorm, work, inside(:, 3), &
-                                inside(:, 4:7), scratch_size, scratch, squeezed)
-         else
+         known = .false.
+         if (present(lower) .and. state%squeezed /= 0) then
+            known = any(abs(inside(:, in_walls)) > 0.0_wp)
+         end if
+         squeezed = known
+         if (.not. known) then
             call propose(n, r, ldr, ipvt, diag, qtf, state%fnorm, state%delta, state%par, p, &
                          state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
                          scratch_size, scratch)
             x_trial = x + p
+            if (present(lower)) squeezed = leaves(n, x_trial, p, lower, upper)
+         end if
+         if (squeezed) then
+            call propose_inside(n, r, ldr, ipvt, diag, qtf, inside(:, in_norms), &
+                                inside(:, in_cosines), state%fnorm, x, inside(:, in_start), lower, &
+                                upper, state%longest, known, state%delta, state%par, p, &
+                                state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
+                                inside(:, in_walls), inside(:, in_work:), scratch_size, scratch)
          end if
          state%squeezed = merge(1, 0, squeezed)
          state%walls = max(state%walls, state%squeezed)
@@ -205,12 +156,12 @@ contains
       type(lm_state), intent(inout) :: state
       integer(c_int64_t), intent(in), value :: n
       real(c_double), intent(inout) :: x_trial(n)
-      real(c_double), intent(in), optional :: inside(n, 7)
+      real(c_double), intent(in), optional :: inside(n, inside_size)
 
       call stop_with(state, info_stopped)
       if (.not. present(inside)) return
       if (state%attempt > 1 .and. state%best_fnorm < state%fnorm) then
-         x_trial = inside(:, 2)
+         x_trial = inside(:, in_best)
          state%phase = phase_return
          state%request = request_residual
       end if
@@ -334,102 +285,6 @@ contains
       end if
    end subroutine trial
 
-   pure subroutine wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, lower, &
-                           upper, inside)
-      !! A search within bounds has ended: try again, return to the best end, or land.
-      type(lm_state), intent(inout) :: state
-      integer(ik), intent(in) :: n
-      real(wp), intent(inout) :: x(n)
-      real(wp), intent(inout) :: x_trial(n)
-      integer(ik), intent(in) :: ldr
-      real(wp), intent(inout) :: r(ldr, n)
-      integer(c_int), intent(in) :: ipvt(n)
-      real(wp), intent(in) :: qtf(n)
-      real(wp), intent(inout) :: acnorm(n)  !! work
-      real(wp), intent(in) :: diag(n)
-      real(wp), intent(inout) :: p(n)
-      real(wp), intent(in) :: lower(n)
-      real(wp), intent(in) :: upper(n)
-      real(wp), intent(inout) :: inside(n, 7)
-      logical :: ended, astray, improved
-
-      if (state%phase == phase_land) return
-      ended = converged_or_exhausted(state%info)  ! else there may not even be a Jacobian
-      if (ended) state%size = model_size(n, r, ldr, ipvt, x, inside(:, 1), state%fnorm)
-      if (state%phase == phase_search) then
-         astray = state%info == info_nonfinite .and. state%attempt < attempt_from_start
-         if (ended .and. state%mode /= 2 .and. state%attempt < most_attempts) then
-            astray = columns_lost(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, state%size)
-         end if
-         improved = state%attempt == 1 .or. (ended .and. state%fnorm < state%best_fnorm)
-         if (improved) then
-            inside(:, 2) = x
-            state%best_fnorm = state%fnorm
-            state%best_info = state%info
-         end if
-         if (astray .and. state%walls /= 0) then
-            state%attempt = state%attempt + 1
-            if (.not. ended) state%attempt = attempt_from_start
-            state%attempt_maxfev = state%nfev + patience*(n + 1)
-            if (state%attempt == attempt_from_start) then
-               x_trial = inside(:, 1)
-            else
-               call restart_point(n, r, ldr, ipvt, diag, x, inside(:, 1), lower, upper, x_trial)
-            end if
-            state%nonfinite_trial = 0
-            state%phase = phase_again
-            state%request = request_residual
-            return
-         else if (.not. improved) then
-            x_trial = inside(:, 2)
-            state%info = state%best_info
-            state%phase = phase_return
-            state%request = request_residual
-            return
-         end if
-      end if
-      if (ended) then
-         if (state%accepted == 0) p = 0.0_wp
-         call landing_point(n, r, ldr, ipvt, qtf, p, state%fnorm, x, inside(:, 1), lower, upper, &
-                            state%size, state%xtol, state%walls /= 0, inside(:, 4), inside(:, 5), &
-                            inside(:, 6), inside(:, 7), acnorm, x_trial)
-         if (any(abs(x_trial - x) > 0.0_wp)) then
-            state%phase = phase_land
-            state%request = request_residual
-         end if
-      end if
-   end subroutine wind_up
-
-   pure subroutine arrive(state, n, x, x_trial)
-      !! The residual at the best end of an attempt has come, or that of a landing.
-      type(lm_state), intent(inout) :: state
-      integer(ik), intent(in) :: n
-      real(wp), intent(inout) :: x(n)
-      real(wp), intent(in) :: x_trial(n)
-      real(wp) :: unseen
-
-      state%request = request_stop
-      if (state%phase == phase_return .and. state%info /= info_stopped) then
-         state%request = request_jacobian
-      end if
-      unseen = max(rounding, min(state%xtol, last_seen))*state%size
-      if (state%phase == phase_return .or. &
-          state%fnorm_trial <= max((1.0_wp + state%ftol)*state%fnorm, unseen)) then
-         state%accepted = 1
-         state%iteration = state%iteration + 1
-         x = x_trial
-         state%fnorm = state%fnorm_trial
-      end if
-   end subroutine arrive
-
-   pure function converged_or_exhausted(info) result(yes)
-      integer(c_int), intent(in) :: info
-      logical :: yes
-
-      yes = any(info == [info_ftol, info_xtol, info_both, info_gtol, info_ftol_small, &
-                         info_xtol_small, info_gtol_small])
-   end function converged_or_exhausted
-
    pure function verdict(state, actred, ratio) result(info)
       !! `info_improper` (0) where the fit goes on.
       type(lm_state), intent(in) :: state
@@ -468,13 +323,5 @@ contains
       end if
       if (state%delta <= xtol*state%xnorm) info = info + info_xtol
    end function converged
-
-   pure subroutine stop_with(state, info)
-      type(lm_state), intent(inout) :: state
-      integer(c_int), intent(in) :: info
-
-      state%info = info
-      state%request = request_stop
-   end subroutine stop_with
 
 end module minpack_step

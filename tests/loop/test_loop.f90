@@ -4,7 +4,7 @@ module decays
                                           c_loc, c_ptr
    use minpack_enorm, only: enorm
    use minpack_loop, only: lm_differences, lm_evaluator, lm_factor_in_place, lm_fit
-   use minpack_step, only: request_stop
+   use minpack_state, only: request_stop
    implicit none (type, external)
    private
    public :: asked, decay, of_decays, points, variables

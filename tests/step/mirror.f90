@@ -4,7 +4,8 @@ module mirror
    use minpack_doubt, only: doubt_noise, doubt_none, doubt_truncation, doubt_unfinished
    use minpack_info, only: info_gtol, info_improper, info_nonfinite, info_stopped
    use minpack_loop, only: lm_evaluator, lm_factors, lm_fit, lm_plan, lm_work
-   use minpack_step, only: lm_state, request_jacobian, request_residual, request_start, request_stop
+   use minpack_state, only: lm_state, request_jacobian, request_residual, request_start, &
+                            request_stop
    implicit none (type, external)
    private
    public :: numbered_state, constants, sizes
