@@ -22,6 +22,10 @@ module minpack_doubt
       !! part of the residuals that the linear model promises to take away at the end. Its square is
       !! of the order of ftol, unless xtol has ended the fit early, or a noisy Jacobian has made it
       !! promise what no step could keep
+   real(wp), parameter :: moves = 1.0e-3_wp
+      !! part of itself that a variable may still move by. Of one that is smaller than its standard
+      !! error, `far` lets pass steps that change its column, and so the standard error, by as much
+      !! as there is of it: where a curve is all but saturated, say
    real(wp), parameter :: exact_data = 1.0e-5_wp
       !! least standard deviation of the residuals, in units of the data
    real(wp), parameter :: nothing = 1.0e3_wp*epsmch
@@ -36,9 +40,10 @@ contains
 
    pure function doubt(m, n, r, ldr, ipvt, x, qtf, covariance, fnorm, data_norm, step, error) &
       result(reason) bind(c, name="lm_doubt")
-      !! 1 where the rounding errors of a column may show in the standard errors, 2
-      !! where a step may have led over the feature that its variable describes, 3 where x is not at
-      !! the minimum of the linear model, and else 0. A variable that is held has no such errors.
+      !! 1 where the rounding errors of a column may show in the standard errors, 2 where a step may
+      !! have led over the feature that its variable describes, 3 where x is not at the minimum of
+      !! the linear model, or R may not be that of x, else 0. A variable that is held has no such
+      !! errors.
       integer(c_int64_t), intent(in), value :: m
       integer(c_int64_t), intent(in), value :: n
       integer(c_int64_t), intent(in), value :: ldr
@@ -55,7 +60,7 @@ contains
          !! of the differences, relative to x; 0: there were none
       real(c_double), intent(in), value :: error  !! relative, of the function
       integer(c_int) :: reason
-      real(wp) :: norm, sigma, size, column_error, way, least
+      real(wp) :: norm, sigma, size, column_error, way, least, promise
       integer(ik) :: k, j
       logical :: all_free
 
@@ -88,7 +93,14 @@ contains
       end do
       if (reason == doubt_none .and. all_free) then
          least = merge(far*exact_data, nothing, step > 0.0_wp)
-         if (enorm(n, qtf) > max(far*fnorm, least*data_norm)) reason = doubt_unfinished
+         promise = enorm(n, qtf)
+         if (promise > max(far*fnorm, least*data_norm)) reason = doubt_unfinished
+         ! |e_jᵀ R⁻¹ qtf| ≤ ‖R⁻ᵀ e_j‖ ‖qtf‖
+         if (fnorm > exact_data*data_norm) then
+            do j = 1, n
+               if (sqrt(covariance(j, j))*promise > moves*abs(x(j))) reason = doubt_unfinished
+            end do
+         end if
       end if
    end function doubt
 

@@ -9,8 +9,9 @@ from scipy.optimize import least_squares
 
 from pyminpack import OptimizeWarning, curve_fit
 from pyminpack._input.arguments import EPS
-from pyminpack._jacobian.accuracy import column_norms, quiet
+from pyminpack._jacobian.accuracy import column_norms
 from pyminpack._jacobian.adaptive import LONG_EPS
+from pyminpack._jacobian.refit import quiet
 
 
 def right_answer(f, x, y, p0):

@@ -189,6 +189,19 @@ def kink(rng):
     return Fit("hard", f, x, y, [rng.uniform(3, 5.5), 0.8, -0.3], exact)
 
 
+@family
+def rate_that_is_all_but_over(rng):
+    """One that is small beside its standard error, which changes tenfold with it."""
+    x = np.linspace(3, 50, 80)
+    f = lambda x, a, k: a * (1 - np.exp(-k * x))  # noqa: E731
+    a, k = 2, rng.uniform(3, 4.5)
+    slopes = np.stack([1 - np.exp(-k * x), a * x * np.exp(-k * x)], axis=1)
+    noise = 0.02 * rng.normal(size=80)
+    noise -= slopes @ np.linalg.lstsq(slopes, noise, rcond=None)[0]  # so that a, k are best
+    noise *= np.sign(noise @ (x**2 * np.exp(-k * x)))  # and no saddle
+    return Fit("hard", f, x, f(x, a, k) + noise, [1.8, rng.uniform(0.5, 3)])
+
+
 # Undetermined: parameters that stand for one another, or have no derivative.
 
 

@@ -67,14 +67,22 @@ def test_unfinished():
     assert doubt(qtf=(1e-3, 0.0), step=0.0) == UNFINISHED
 
 
+def test_parameter_that_still_moves():
+    """By a small part of its standard error, 1, which is a large part of itself."""
+    assert doubt(x=(1.0, 1e-3), qtf=(0.0, 1e-5), error=1e-30) == UNFINISHED
+    assert doubt(x=(1.0, 1e-1), qtf=(0.0, 1e-5), error=1e-30) == NO_DOUBT
+    assert doubt(x=(1.0, 1e-7), qtf=(0.0, 1e-9), error=1e-30, fnorm=1e-6) == NO_DOUBT  # exact data
+
+
 @pytest.mark.parametrize("unit", [1e-200, 1e200])
 def test_unfinished_beyond_squares(unit):
     """Squares of what the fit has left would be 0, or inf."""
     covariance = np.eye(2)
     for part, due in ((1e-5, NO_DOUBT), (1e-3, UNFINISHED)):
         given = doubt(
-            qtf=(part * unit, 0.0), fnorm=0.1 * unit, data=unit, step=0.0, covariance=covariance
-        )
+            x=(unit, unit), qtf=(part * unit, 0.0), fnorm=0.1 * unit, data=unit, step=0.0,
+            covariance=covariance,
+        )  # fmt: skip
         assert given == due
 
 

@@ -24,12 +24,11 @@ from .._jacobian.accuracy import (  # fmt: skip
     accuracy_of,
     column_norms,
     ended_as_asked,
-    is_no_higher,
     is_same,
     one_sided,
-    refit,
 )
 from .._jacobian.doubt import FullOutput, reason_to_doubt
+from .._jacobian.refit import is_no_higher, refit
 from .._leastsq import leastsq
 from .._messages import not_found
 from .._minpack import DOUBT_NONE, DOUBT_TRUNCATION, DOUBT_UNFINISHED, INFO_STOPPED, enorm
@@ -195,7 +194,7 @@ def _assessed(
     if not reason and by != "adaptive":
         return outcome, None
     unsettled = UNSETTLED if outcome.converged else None
-    again = {**options, "xtol": EPS}
+    again = dict(options)
     errors, coarse = np.full(p0.size, EXACT), np.zeros(p0.size, dtype=bool)
     if by in ("2-point", "3-point"):
         better = outcome
@@ -207,10 +206,10 @@ def _assessed(
                 return outcome, unsettled
             again["max_nfev"] = trials
             again["Dfun"] = _stepped(residuals, sample, x, scale, options)
-            better = _added(refit(residuals, x, again), better)
+            better = _added(refit(residuals, x, again, scale), better)
         better.infodict.pop("njev", None)
     elif reason == DOUBT_UNFINISHED:
-        better = _added(refit(residuals, outcome.x, again), outcome)
+        better = _added(refit(residuals, outcome.x, again, scale), outcome)
     else:
         better = outcome
     if not (better.converged and is_no_higher(better, outcome, scale)):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._jacobian.accuracy import quiet
 from .._jacobian.adaptive import Adaptive
+from .._jacobian.refit import quiet
 from .driver import BlockDifferences
 
 __all__ = ["SteppedDifferences", "sought_steps"]

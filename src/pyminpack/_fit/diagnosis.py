@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._input.arguments import EPS
-from .._jacobian.accuracy import Accuracy, column_norms, quiet
+from .._jacobian.accuracy import Accuracy, column_norms
+from .._jacobian.refit import quiet
 from .._messages import UNKNOWN
 from .._minpack import enorm
 

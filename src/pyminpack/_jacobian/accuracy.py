@@ -16,36 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from .._fit.covariance import norm
-from .._input.arguments import EPS, as_floats, as_real
-from .._leastsq import leastsq
-from .._messages import message
-from .._minpack import (
-    DOUBT_TRUNCATION,
-    DOUBT_UNFINISHED,
-    INFO_FTOL,
-    INFO_FTOL_SMALL,
-    INFO_GTOL,
-    INFO_GTOL_SMALL,
-    INFO_XTOL,
-    INFO_XTOL_SMALL,
-)
-from .adaptive import LONG, LONG_EPS, NO_DERIVATIVE, Adaptive
-from .doubt import FullOutput, covariance_of
+from .._input.arguments import EPS
+from .._minpack import DOUBT_TRUNCATION, DOUBT_UNFINISHED
+from .adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
+from .doubt import FullOutput
+from .refit import Meter, OutOfCalls, as_far_as_can_be, go_on, is_no_higher, quiet, refit
 
 if TYPE_CHECKING:
     from .._types import InfoDict
 
-__all__ = [
-    "Accuracy",
-    "Meter",
-    "OutOfCalls",
-    "accuracy_of",
-    "assess",
-    "column_norms",
-    "is_no_higher",
-    "quiet",
-    "refit",
-]
+__all__ = ["Accuracy", "accuracy_of", "assess", "column_norms"]
 
 FloatArray = npt.NDArray[np.float64]
 Limits = FloatArray | None
@@ -67,12 +47,6 @@ SHARE = 1e-3
 PROMISE, NOTHING = 1e-3, 1e3 * EPS
 #: Tolerance from which on a user has a fit end early.
 FAR = 1e-6
-#: What `leastsq` calls too small a tolerance is as far as a fit can go.
-AS_FAR_AS_CAN_BE: dict[int, Any] = {
-    INFO_FTOL_SMALL: INFO_FTOL,
-    INFO_XTOL_SMALL: INFO_XTOL,
-    INFO_GTOL_SMALL: INFO_GTOL,
-}
 
 
 @dataclass(frozen=True)
@@ -121,46 +95,6 @@ class Accuracy:
 
 
 UNSETTLED = Accuracy([], [], [], False, [], unsettled=True)
-
-
-class OutOfCalls(Exception):
-    """No more calls of the model are allowed."""
-
-
-class Meter:
-    """A function that counts how often it is called, and allows no more than so many.
-
-    Attributes
-    ----------
-    function : callable
-    calls : int
-        How many are allowed.
-    used : int
-        How many there have been, of this and what `quiet` makes.
-    """
-
-    def __init__(self, function: Callable[[FloatArray], Any], calls: int) -> None:
-        self.function, self.calls, self.used = function, calls, 0
-
-    def __call__(self, x: FloatArray) -> Any:
-        """Call the function."""
-        self._spend()
-        return self.function(x)
-
-    def quiet(self) -> Callable[[FloatArray], FloatArray]:
-        """Make the function `quiet`, but for the calls that are not allowed."""
-        function = quiet(self.function)
-
-        def counted(x: FloatArray) -> FloatArray:
-            self._spend()
-            return function(x)
-
-        return counted
-
-    def _spend(self) -> None:
-        if self.used >= self.calls:
-            raise OutOfCalls
-        self.used += 1
 
 
 def assess(
@@ -214,7 +148,7 @@ def _by_derivatives(
     if isinstance(adaptive, Adaptive):
         adaptive.func = meter
     if reason == DOUBT_UNFINISHED or _is_unfinished(outcome, limits, scale):
-        outcome = _go_on(meter, outcome, options)
+        outcome = go_on(meter, outcome, options, scale)
     if isinstance(adaptive, Adaptive):
         return _with_more_digits(meter, outcome, adaptive, options, scale)
     errors = np.full(outcome.x.size, EXACT)
@@ -240,15 +174,15 @@ def _by_differences(
     found: list[tuple[FullOutput, Adaptive]] = []
     for start in (x0, outcome.x):
         adaptive = Adaptive(meter.quiet(), epsfcn, limits, scale)
-        again = {**options, "Dfun": adaptive, "col_deriv": True, "xtol": EPS}
-        better = refit(meter, start, again)
+        again = {**options, "Dfun": adaptive, "col_deriv": True}
+        better = refit(meter, start, again, scale)
         found.append((better, adaptive))
         if better.converged and is_no_higher(better, outcome, scale):
             break
     else:
         if outcome.converged:
             # Any gradient will do: it ends where it starts, with the factors of the Jacobian there.
-            here = refit(meter, outcome.x, {**again, "gtol": 2.0})
+            here = as_far_as_can_be(meter, outcome.x, {**again, "gtol": 2.0})
             better = outcome._replace(cov_x=here.cov_x, infodict=here.infodict)
         else:
             better, adaptive = found[0]
@@ -280,13 +214,13 @@ def _with_more_digits(
     if accuracy.good or accuracy.jagged or adaptive.eps > EPS or LONG_EPS == EPS:
         return outcome, accuracy
     longer = Adaptive(meter.quiet(), None, limits, adaptive.size, long=True)
-    again = {**options, "Dfun": longer, "col_deriv": True, "xtol": EPS}
+    again = {**options, "Dfun": longer, "col_deriv": True}
     try:
         now, before = longer(outcome.x).T, _columns(outcome.infodict)
         trusted = ~adaptive.coarse
         if not is_same(now[:, trusted], before[:, trusted]):
             return outcome, accuracy
-        further = refit(meter, outcome.x, again)
+        further = refit(meter, outcome.x, again, scale)
     except OutOfCalls:
         return outcome, accuracy
     if not (further.converged and is_no_higher(further, outcome, scale)):
@@ -297,60 +231,6 @@ def _with_more_digits(
     if "njev" not in outcome.infodict:
         further.infodict.pop("njev", None)
     return further, better
-
-
-def _go_on(
-    residuals: Callable[[FloatArray], Any], outcome: FullOutput, options: dict[str, Any]
-) -> FullOutput:
-    """Take the fit on from where xtol has ended it: x is large beside its standard errors."""
-    try:
-        further = refit(residuals, outcome.x, {**options, "xtol": EPS})
-    except OutOfCalls:
-        return outcome
-    if "njev" in further.infodict:
-        further.infodict["njev"] += outcome.infodict["njev"]
-    return further if further.converged else outcome
-
-
-def refit(
-    residuals: Callable[[FloatArray], Any], start: FloatArray, options: dict[str, Any]
-) -> FullOutput:
-    outcome = FullOutput(*leastsq(residuals, start, full_output=True, **options))
-    if outcome.ier not in AS_FAR_AS_CAN_BE:
-        return outcome
-    ier = AS_FAR_AS_CAN_BE[outcome.ier]
-    ftol, xtol, gtol = (as_real(k, options.get(k, 0.0)) for k in ("ftol", "xtol", "gtol"))
-    infodict = outcome.infodict
-    cov_x = covariance_of(infodict["fjac"], infodict["ipvt"])
-    return outcome._replace(cov_x=cov_x, mesg=message(ier, (ftol, xtol, gtol, 0, False)), ier=ier)
-
-
-def is_no_higher(better: FullOutput, outcome: FullOutput, scale: float) -> bool:
-    """Whether the sum of squares is as low, but for rounding errors; or that of a failed fit."""
-    if not outcome.converged:
-        return True
-    ours, others = (norm(fit.infodict["fvec"]) for fit in (better, outcome))
-    return bool(ours <= others * (1 + 1e-6) + 100 * EPS * scale)
-
-
-def quiet(function: Callable[[FloatArray], Any]) -> Callable[[FloatArray], FloatArray]:
-    """Make a function for probes, NaN for what is no value: there the model owes nothing."""
-    size = 1
-
-    def probe(x: FloatArray) -> FloatArray:
-        nonlocal size
-        with np.errstate(all="ignore"):
-            try:
-                values = function(x)
-                if type(values) is not np.ndarray or values.dtype != LONG:
-                    values = as_floats(values, "f returned")
-                flat: FloatArray = values.flatten()
-            except Exception:  # whatever the model raises where the fit has not been
-                return np.full(size, np.nan)
-        size = flat.size
-        return flat
-
-    return probe
 
 
 def _same_backwards(

@@ -33,8 +33,8 @@ ROUNDS = 4
 CHANGE = 0.1
 #: The same of a long step, in units of the data.
 LONG_CHANGE = 0.25
-#: Distance from the minimum that is let pass, in standard errors.
-NEAR = 0.1
+#: Distance from the minimum that is let pass: in standard errors, and as a part of the parameter.
+NEAR, MOVES = 0.1, 1e-3
 
 
 def look_closer(
@@ -108,9 +108,9 @@ class _Fits:
             LONG_CHANGE * self.size,
         ):
             h = np.maximum(change[:, None] / norms, 32 * EPS * np.abs(self.x))
-            jacobian = self.jacobian(h)
-            wrong = np.linalg.norm(jacobian - self.jacobian(h / 4), axis=1)
-            wrong /= np.linalg.norm(jacobian, axis=1)
+            jacobian, finer = self.jacobian(h), self.jacobian(h / 4)
+            wrong = np.linalg.norm(jacobian - finer, axis=1) / np.linalg.norm(jacobian, axis=1)
+            jacobian = finer + (finer - jacobian) / 15  # without its error of order h²
             wrong[np.isnan(wrong)] = np.inf
             if found is not None:
                 better = found[1] <= wrong
@@ -137,8 +137,9 @@ class _Fits:
             step = np.einsum("bji,bki,bk->bj", inverse, u, f) / norms
             errors = np.linalg.norm(inverse, axis=2) / norms
             sound &= values[:, -1] > ROUGH * np.linalg.norm(wrong, axis=1)
-            allowed = NEAR * deviation + NOTHING * self.size
-            near = (np.abs(step) <= errors * allowed[:, None]).all(axis=1)
+            allowed = np.minimum(NEAR * deviation[:, None] * errors, MOVES * np.abs(self.x))
+            allowed += NOTHING * self.size[:, None] * errors
+            near = (np.abs(step) <= allowed).all(axis=1)
             if (near | ~sound).all():
                 break
             further = self.x - np.where((sound & ~near)[:, None], step, 0.0)
