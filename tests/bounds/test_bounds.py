@@ -107,7 +107,9 @@ class TestNeverOutside:
             *_, info, _, ier = solve(func, start, (lower, upper), **by)
         # 5: a valley between bounds, where exp(80) rounds; 6 to 8: the same. The best point stays.
         assert 1 <= ier <= 8
-        assert np.sum(info["fvec"] ** 2) <= np.sum(decay(func.points[0]) ** 2)
+        # What ftol leaves open a landing on a bound may cost.
+        first = np.sum(decay(func.points[0]) ** 2)
+        assert np.sum(info["fvec"] ** 2) <= (1 + 1.49012e-8) ** 2 * first
 
 
 class TestForms:
