@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
+from ._called import type_error, value_error
 from ._input.arguments import EPS, as_jacobian, as_residuals, require_callable, residual_eps
 from ._input.start import as_start
 
@@ -200,10 +201,10 @@ def check_jacobian(
         args = (args,)
     require_callable(func, Dfun)
     function = _Function(func, args)
-    x, fvec = _off_special_values(function, as_start(x, "check_jacobian"))
+    x, fvec = _off_special_values(function, as_start(x))
     m, n = fvec.size, x.size
     if m == 0:
-        raise TypeError("func returned no residuals; want at least one, or there is no Jacobian.")
+        raise type_error("func returned no residuals; want at least one, or there is no Jacobian.")
     value = Dfun(x.copy(), *args)
     jacobian = as_jacobian(value, m, n, bool(col_deriv)).T.copy()
     tolerance = max(TOLERANCE, 100 * residual_eps(value))
@@ -274,7 +275,7 @@ def _off_special_values(function: _Function, x: FloatArray) -> tuple[FloatArray,
         if np.isfinite(fvec).all():
             return nearby, fvec
     bad = int(np.flatnonzero(~np.isfinite(fvec))[0])
-    raise ValueError(f"func returned {fvec[bad]} as residual {bad} at x; want a finite point.")
+    raise value_error(f"func returned {fvec[bad]} as residual {bad} at x; want a finite point.")
 
 
 def _noise(

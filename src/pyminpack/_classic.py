@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
+from ._called import value_error
 from ._input import arguments, start
 from ._jacobian.doubt import covariance_of
 from ._messages import CONVERGED
@@ -165,7 +166,7 @@ def solve(
 ) -> tuple[FloatArray, int] | _minpack.Outcome:
     """Run a fit, with the arguments and the result of `_minpack.solve`; no bounds, no watching."""
     if options.bounds is not None or watch is not None:
-        raise ValueError(
+        raise value_error(
             "bounds, callback and verbose need pyminpack's own core: "
             "this copy was built with -Dminpack=system, whose lmdif and lmder have none of them."
         )

@@ -15,10 +15,9 @@ from ._fit.conclusion import conclude
 from ._fit.weights import as_weights
 from ._input import fit_data, parameters, scipy_options
 from ._input.arguments import EPS, as_floats, residual_eps
-from ._jacobian.differences import UnfitError
 from ._jacobian.doubt import FullOutput, reason_to_doubt
 from ._leastsq import leastsq
-from ._messages import not_found, of_curve_fit
+from ._messages import not_found
 from ._minpack import INFO_STOPPED, enorm
 
 if TYPE_CHECKING:
@@ -287,9 +286,6 @@ def curve_fit(
                 )
                 outcome, accuracy = assess(residuals, p0, outcome, reason, scale, by, kwargs, calls)
                 fnorm = None
-    except UnfitError as error:
-        error.args = (of_curve_fit(str(error)),)
-        raise
     finally:
         fit_data.check_kept(xdata, before)
     popt, _, infodict, mesg, ier = outcome

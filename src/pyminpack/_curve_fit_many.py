@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
+from ._called import type_error
 from ._input import parameters
 from ._input.arguments import describe
 from ._many import runner
@@ -186,14 +187,14 @@ def curve_fit_many(
     True
     """
     if not callable(f):
-        raise TypeError(f"f is {describe(f)}; want a function f(xdata, *parameters).")
+        raise type_error(f"f is {describe(f)}; want a function f(xdata, *parameters).")
     if not (jac is None or callable(jac)):
-        raise TypeError(f"jac is {describe(jac)}; want a function jac(xdata, *parameters) or None.")
+        raise type_error(f"jac is {describe(jac)}; want None or a function jac(xdata, *params).")
     settings = runner.checked_options(options)
     if is_lazy(ydata):
         for name, value in (("progress", progress), ("out", out), ("resume", resume)):
             if value:
-                raise TypeError(f"{name} is not for Dask arrays, which have their own ways.")
+                raise type_error(f"{name} is not for Dask arrays, which have their own ways.")
         return curve_fit_lazily(
             f, xdata, ydata, p0, sigma, bounds, covariance,
             {

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 
-__all__ = ["OptimizeWarning", "add_note", "optimize_warning", "stacklevel"]
+__all__ = ["OptimizeWarning", "add_note", "optimize_warning"]
 
 
 class OptimizeWarning(UserWarning):
@@ -24,7 +24,7 @@ class OptimizeWarning(UserWarning):
     ...         curve_fit(lambda t, a, b: a + b*t, [0.0, 1.0], [1.0, 3.0])
     ...     except OptimizeWarning as warning:
     ...         print(str(warning).partition(":")[0])
-    Covariance of the parameters could not be estimated
+    Covariance of the parameters could not be estimated by curve_fit
     """
 
 
@@ -35,14 +35,6 @@ def optimize_warning() -> type[OptimizeWarning]:
     """
     scipys = getattr(sys.modules.get("scipy.optimize"), "OptimizeWarning", None)
     return OptimizeWarning if scipys is None else _also(scipys)
-
-
-def stacklevel() -> int:
-    """Return what makes a warning of the caller's point at the line that called this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith(f"{__package__}."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 @lru_cache(maxsize=1)

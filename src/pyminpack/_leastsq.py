@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -11,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _build_info, _minpack
-from ._errors import stacklevel
+from ._called import type_error, value_error, warn
 from ._input.arguments import improper, require_callable
 from ._input.start import as_bounds, as_start
 from ._jacobian.differences import Differences, jacobian_by
-from ._messages import IMPROPER, message, nonfinite, terms
+from ._messages import IMPROPER, advice, message, nonfinite, terms
 
 solve: Callable[..., Any] = _minpack.solve
 if _build_info.MINPACK == "system":  # only then: it costs a third of the import
@@ -310,7 +309,7 @@ def leastsq(
     make_differences: Callable[..., Any] = jacobian_by
     if m is not None:
         if blocks is not None:
-            raise TypeError("m is for a compiled func, which does not go by blocks.")
+            raise type_error("m is for a compiled func, which does not go by blocks.")
         from ._input import compiled
 
         run = _minpack.solve_compiled
@@ -324,7 +323,7 @@ def leastsq(
         )
         make_differences = BlockDifferences.by
     if blocks is None and (workers != 1 or executor is not None or checkpoint is not None):
-        raise TypeError(
+        raise type_error(
             "workers, executor and checkpoint are for fits in blocks; want blocks, too."
         )
     differences = Dfun if isinstance(Dfun, Differences) else None
@@ -381,18 +380,18 @@ def leastsq(
         return x, fit.cov_x, infodict, mesg, ier
 
     if ier == _minpack.INFO_IMPROPER:
-        raise TypeError(mesg)
+        raise type_error(improper(x.size, options), IMPROPER)
     if ier == _minpack.INFO_NONFINITE:
-        raise ValueError(mesg)
+        raise value_error(mesg)
     if warning:
-        warnings.warn(mesg, RuntimeWarning, stacklevel=stacklevel())
+        limit = "maxfev" if max_nfev is None else "max_nfev"
+        warn(f"{mesg}{advice(ier, limit)}", RuntimeWarning)
     return x, ier
 
 
 def _deprecate_warning() -> None:
-    warnings.warn(
+    warn(
         "The warning argument of leastsq is deprecated: "
         "silence its RuntimeWarning with the warnings module.",
         DeprecationWarning,
-        stacklevel=stacklevel(),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ._called import type_error, value_error
 from ._errors import add_note
 from ._input.arguments import (
     EPS,
@@ -150,13 +151,13 @@ def leastsq_many(
         func, Dfun, args = model, model[2] or None, ()
     starts = as_floats(x0, "x0 is")
     if starts.ndim < 2 or starts.shape[-1] == 0:
-        raise ValueError(
+        raise value_error(
             f"x0 has shape {starts.shape}; want (..., N), a start for each fit. For one start for "
             "B fits: np.broadcast_to(x0, (B, N))."
         )
     shape, n = starts.shape[:-1], starts.shape[-1]
     arrays = [_as_rows(f"data[{k}]", array, shape) for k, array in enumerate(_as_list(data))]
-    limits = None if bounds is None else as_limits(bounds, n, "leastsq_many")
+    limits = None if bounds is None else as_limits(bounds, n)
     settings = runner.checked_options(options)
     result = prepare(shape, n, covariance, out, resume)
 
@@ -195,28 +196,28 @@ def _as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any, data: Any) ->
     """Take a compiled model, whose p is a row of `data` or is in `args`."""
     count = len(_as_list(data))
     if count > 1 or (count and args):
-        raise TypeError(
+        raise type_error(
             f"data holds {count} arrays and args {len(args)}; a compiled func gets one pointer: "
             "want one array with all that it needs in data, or one entry in args."
         )
     model = as_model(func, Dfun, args, m)
     if count and not (isinstance(model[3], int) and model[3] == 0):
-        raise ValueError("p is given twice: as data and as user_data; want one of them.")
+        raise value_error("p is given twice: as data and as user_data; want one of them.")
     return model
 
 
 def _as_list(data: Any) -> Sequence[Any]:
     if isinstance(data, list | tuple):
         return data
-    raise TypeError(f"data is {describe(data)}; want a list or tuple of arrays.")
+    raise type_error(f"data is {describe(data)}; want a list or tuple of arrays.")
 
 
 def _as_rows(name: str, value: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.asanyarray(value)
     if array.dtype.hasobject:
-        raise TypeError(f"{name} is {describe(value)}; want an array of numbers.")
+        raise type_error(f"{name} is {describe(value)}; want an array of numbers.")
     if array.shape[: len(shape)] != shape:
-        raise ValueError(f"{name} has shape {array.shape}; want {shape} first, as x0 has.")
+        raise value_error(f"{name} has shape {array.shape}; want {shape} first, as x0 has.")
     return array
 
 
@@ -224,7 +225,7 @@ def _residuals_of(value: Any, points: int) -> int:
     """Return M, of what `func` returned for its first fits."""
     array = as_floats(value, "func returned")
     if array.ndim != 2 or len(array) != points:
-        raise ValueError(
+        raise value_error(
             f"func returned shape {array.shape} for X of {points} fits; want ({points}, M): func "
             "gets the points of many fits, the rows of X, and returns their residuals as rows."
         )

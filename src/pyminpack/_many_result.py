@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._called import type_error, value_error
 from ._input.arguments import describe
 from ._messages import CONVERGED, Terms, message
 from ._minpack import (
@@ -127,7 +128,7 @@ class ManyFits:
         self._why = np.zeros(shape, dtype=np.int8)
         self._limits: Terms = (0.0, 0.0, 0.0, 0, False)
         if given:
-            raise ValueError(
+            raise value_error(
                 f"out has {', '.join(map(repr, given))}; it can have popt, stderr, pcov, "
                 "cost, nfev and ier."
             )
@@ -226,13 +227,13 @@ def _returned(ier: int, why: int) -> str:
 def _checked_out(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """Take the caller's array for a result, or say what is wrong with it."""
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"out[{name!r}] is {describe(value)}; want an array.")
+        raise type_error(f"out[{name!r}] is {describe(value)}; want an array.")
     if value.shape != shape or value.dtype != dtype:
-        raise ValueError(
+        raise value_error(
             f"out[{name!r}] has shape {value.shape} and dtype {value.dtype}; want {shape}, {dtype}."
         )
     if not (value.flags.c_contiguous and value.flags.writeable):
-        raise ValueError(f"out[{name!r}] is not C-contiguous and writeable, as it has to be.")
+        raise value_error(f"out[{name!r}] is not C-contiguous and writeable, as it has to be.")
     return value
 
 
@@ -246,18 +247,18 @@ def prepare(
     """Make room for the results, or take up where a former call has ended."""
     if isinstance(resume, ManyFits):
         if resume.popt.shape != (*shape, n):
-            raise ValueError(
+            raise value_error(
                 f"resume holds fits of shape {resume.ier.shape} with {resume.popt.shape[-1]} "
                 f"parameters; the data are for shape {shape} with {n}."
             )
         return resume
     if not (resume is None or isinstance(resume, bool | np.bool_)):
-        raise TypeError(
+        raise type_error(
             f"resume is {describe(resume)}; want the result of a former call, or True to go on in "
             "the arrays of out."
         )
     if resume and not {"popt", "ier"} <= set(out or {}):
-        raise ValueError(
+        raise value_error(
             "resume=True goes on in the arrays of out, which has to hold popt and ier."
         )
     return ManyFits(shape, n, covariance, out, clear=not resume)

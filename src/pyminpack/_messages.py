@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._called import called, named
 from ._input.arguments import limit_on_calls
 from ._minpack import (
     CAUSE_JACOBIAN,
@@ -32,11 +32,11 @@ __all__ = [
     "IMPROPER",
     "UNKNOWN",
     "Terms",
+    "advice",
     "message",
     "no_degrees_of_freedom",
     "nonfinite",
     "not_found",
-    "of_curve_fit",
     "terms",
 ]
 
@@ -47,8 +47,9 @@ CONVERGED = range(INFO_FTOL, INFO_GTOL + 1)
 IMPROPER = "Improper input parameters."
 #: What SciPy says, and filters of warnings look for.
 UNKNOWN = "Covariance of the parameters could not be estimated"
-_WORDS = ((r"\bDfun\b", "jac"), (r"\bfunc\b", "f"), (r"\bx0\b", "p0"), (r"\bx(?= = |\[)", "p"))
 
+
+_TOO_SMALL = {INFO_FTOL_SMALL: "ftol", INFO_XTOL_SMALL: "xtol", INFO_GTOL_SMALL: "gtol"}
 
 #: ftol, xtol, gtol, the limit on calls, and whether it leaves out those for differences.
 Terms = tuple[float, float, float, int, bool]
@@ -120,31 +121,46 @@ def nonfinite(
     block : int
         Of a fit in blocks, the one at fault.
     """
-    of_block = f" of block {block}" if block >= 0 else ""
+    words, of_block = called(), f" of block {block}" if block >= 0 else ""
     point = ", ".join(f"{value:.8g}" for value in x[:10])
     point = f"[{point}, ...]" if x.size > 10 else f"[{point}]"
     if cause == CAUSE_START:
+        what = f"{culprit} as residual {where} (from 0){of_block}"
         if where < 0:
-            return f"func returned residuals whose norm overflows, at x0 = {point}."
-        return f"func returned {culprit} as residual {where} (from 0){of_block}, at x0 = {point}."
+            what = "residuals whose norm overflows"
+        return (
+            f"{words.func} returned {what}, at {words.x0} = {point}. Start where it is finite: "
+            f"pass another {words.x0}."
+        )
     if cause == CAUSE_JACOBIAN:
+        column = f"column {where} (from 0){of_block}, at {words.x} = {point}"
         if analytic:
-            source = "Dfun returned a Jacobian that is not finite"
-        else:
-            source = "The difference Jacobian made with func is not finite"
-        return f"{source}: column {where} (from 0){of_block}, at x = {point}."
+            return (
+                f"{words.Dfun} returned a Jacobian that is not finite: {column}. Without "
+                f"{words.Dfun}, differences take its place."
+            )
+        return (
+            f"The difference Jacobian made with {words.func} is not finite: {column}. Pass bounds "
+            f"within which {words.func} is finite: no step leads out of them."
+        )
     return (
-        "func returned non-finite residuals for every step tried from the best point found, "
-        f"x = {point}: the fit has run into the edge of where func is defined"
-        f"{', the last time in block ' + str(block) if block >= 0 else ''}."
+        f"{words.func} returned non-finite residuals for every step tried from the best point "
+        f"found, {words.x} = {point}: the fit has run into the edge of where {words.func} is "
+        f"defined{', the last time in block ' + str(block) if block >= 0 else ''}. Pass bounds "
+        f"within which it is finite, or another {words.x0}."
     )
 
 
-def of_curve_fit(text: str) -> str:
-    """Put a text of `leastsq` in the words of `curve_fit`, whose x are data."""
-    for pattern, word in _WORDS:
-        text = re.sub(pattern, word, text)
-    return text
+def advice(ier: int, limit: str) -> str:
+    """Say what helps a fit that has ended with this `ier`, 5 to 8; `limit` is on its calls."""
+    words = called()
+    if ier == INFO_MAXFEV:
+        return f" Pass {words.function} a larger {limit}, or a start {words.x0} that is nearer."
+    if ier in _TOO_SMALL:
+        return (
+            f" The fit is as good as it can be; pass {words.function} a larger {_TOO_SMALL[ier]}."
+        )
+    return ""
 
 
 def not_found(
@@ -163,13 +179,18 @@ def not_found(
     bad : str
         Which of the data are not finite.
     """
-    text = f"Optimal parameters not found: {of_curve_fit(mesg)}"
+    limit = "maxfev" if options.get("max_nfev") is None else "max_nfev"
+    helps = advice(ier, limit)
+    if mesg.startswith(IMPROPER):
+        mesg = named(mesg.removeprefix(f"{IMPROPER} "), IMPROPER)
+    elif not helps:
+        mesg = named(mesg)
+    text = f"Optimal parameters not found: {mesg}"
     if bad:
         return f"{text} In the data, {bad}."
     if ier == INFO_MAXFEV:
-        limit = "maxfev" if options.get("max_nfev") is None else "max_nfev"
         text = text.replace("max_nfev", limit)
-        text += f" Pass a larger {limit}, or a start that is nearer."
+    text += helps
     if start_is_ours and ier in (INFO_MAXFEV, INFO_NONFINITE):
         text += " No p0 was given: pass one, of the parameters' sizes."
     return text

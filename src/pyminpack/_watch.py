@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._called import named, type_error, value_error
 from ._input.arguments import describe
 
 __all__ = ["Iteration", "Watch", "progress_bar"]
@@ -59,11 +60,11 @@ class Watch:
 
     def __init__(self, callback: Callable[[Iteration], Any] | None, verbose: int) -> None:
         if callback is not None and not callable(callback):
-            raise TypeError(
+            raise type_error(
                 f"callback is {describe(callback)}; want a function callback(iteration)."
             )
         if verbose not in (0, 1, 2):
-            raise ValueError(f"verbose is {describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
+            raise value_error(f"verbose is {describe(verbose)}; want 0, 1 (lines) or 2 (a bar).")
         self._callback = callback
         self._lines = verbose == 1
         self._bar = None
@@ -106,6 +107,6 @@ def progress_bar(asked: str, **options: Any) -> Any:
         from tqdm.auto import tqdm
     except ImportError as error:
         raise ImportError(
-            f"{asked} draws its bar with tqdm, which is not installed: pip install tqdm."
+            named(f"{asked} draws its bar with tqdm, which is not installed: pip install tqdm.")
         ) from error
     return tqdm(**options)

@@ -64,11 +64,11 @@ def test_replace():
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"ftol": "small"}, "^ftol is str 'small'; want a real number"),
-        ({"factor": None}, "^factor is None"),
-        ({"epsfcn": 1j}, "^epsfcn is complex 1j; want a real number"),
-        ({"maxfev": 1.5}, "^maxfev is float 1.5; want an integer"),
-        ({"max_nfev": "9"}, "^max_nfev is str '9'; want an integer"),
+        ({"ftol": "small"}, "^pyminpack: ftol is str 'small'; want a real number"),
+        ({"factor": None}, "^pyminpack: factor is None"),
+        ({"epsfcn": 1j}, "^pyminpack: epsfcn is complex 1j; want a real number"),
+        ({"maxfev": 1.5}, "^pyminpack: maxfev is float 1.5; want an integer"),
+        ({"max_nfev": "9"}, "^pyminpack: max_nfev is str '9'; want an integer"),
         ({"trials_only": True}, "^'trials_only' is none of the options"),
         ({"tolerance": 1.0}, "^'tolerance' is none of the options"),
     ],

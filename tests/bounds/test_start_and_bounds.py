@@ -40,7 +40,7 @@ def names(call):
 @pytest.mark.parametrize("call", sorted({*CALLS} - {"leastsq_many"}))  # whose start has its own ier
 def test_start(call):
     function, start = names(call)
-    with pytest.raises(ValueError, match=rf"^{start}\[1\] is nan; {function} wants finite numbers"):
+    with pytest.raises(ValueError, match=rf"^{function}: {start}\[1\] is nan; want finite numbers"):
         CALLS[call]([0.5, np.nan])
 
 
@@ -48,8 +48,8 @@ def test_start(call):
 def test_outside(call):
     function, start = names(call)
     text = (
-        rf"^Initial guess is outside of provided bounds: {start}\[1\] is 0.5, outside of its "
-        rf"bounds \[0.0, 0.25\]; {function} starts within them\.$"
+        rf"^Initial guess is outside of provided bounds. {function}: {start}\[1\] is 0.5, outside "
+        r"of its bounds \[0.0, 0.25\]; want a start within them\.$"
     )
     with pytest.raises(ValueError, match=text):
         CALLS[call]([0.5, 0.5], bounds=(0, [1, 0.25]))
@@ -59,15 +59,19 @@ def test_outside(call):
 @pytest.mark.parametrize(
     ("bounds", "error", "text"),
     [
-        ((0, 1, 2), ValueError, r"bounds is tuple \(0, 1, 2\); {function} wants a pair"),
-        ((0, [1, 1, 1]), ValueError, r"The upper bound has shape \(3,\); {function} wants a scal"),
-        (([2, 0], 1), ValueError, r"The bounds of {start}\[0\] are \[2.0, 1.0\]; {function} wants"),
-        ((INF, INF), ValueError, r"The bounds of {start}\[0\] are \[inf, inf\]; {function} wants"),
-        ((0, "high"), TypeError, r"The upper bound is str 'high'; want real numbers"),
+        ((0, 1, 2), ValueError, r"bounds is tuple \(0, 1, 2\); want a pair"),
+        ((0, [1, 1, 1]), ValueError, r"the upper bound has shape \(3,\); want a scalar or"),
+        (
+            ([2, 0], 1),
+            ValueError,
+            r"the bounds of {start}\[0\] are \[2.0, 1.0\]; want lower <= upper",
+        ),
+        ((INF, INF), ValueError, r"the bounds of {start}\[0\] are \[inf, inf\]; want lower"),
+        ((0, "high"), TypeError, r"the upper bound is str 'high'; want real numbers"),
     ],
     ids=["three", "shape", "crossed", "infinite", "text"],
 )
 def test_bounds(call, bounds, error, text):
     function, start = names(call)
-    with pytest.raises(error, match="^" + text.format(function=function, start=start)):
+    with pytest.raises(error, match=f"^{function}: " + text.format(start=start)):
         CALLS[call]([0.5, 0.5], bounds=bounds)

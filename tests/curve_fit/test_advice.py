@@ -33,14 +33,16 @@ def test_complex_steps(size):
     def f(t, a, k):
         return size(decay(t, a, k), *([0.0] if size is np.hypot else []))
 
-    with pytest.raises(TypeError, match=r"^jac='cs' .*, but f.* take jac='3-point'\.$"):
+    with pytest.raises(TypeError, match=r"^curve_fit: jac='cs' .*, but f.* take jac='3-point'\.$"):
         curve_fit(f, T, Y, jac="cs")
     same(curve_fit(f, T, Y, jac="3-point"))
 
 
 def test_start_of_ones_that_overflows():
     x = 100 * T
-    text = r"f returned inf as residual .*, at p0 = \[1, 1, 1\]\. No p0 was given: pass one"
+    text = (
+        r"f returned inf as residual .*, at p0 = \[1, 1, 1\]\. Start .* No p0 was given: pass one"
+    )
 
     def f(x, a, k, power):
         return a * np.exp(k * x * power) ** 2

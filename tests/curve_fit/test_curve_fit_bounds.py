@@ -81,14 +81,14 @@ def test_start_on_a_bound(handed, method):
 @pytest.mark.parametrize(
     ("bounds", "text"),
     [
-        ((0, 1, 2), r"bounds is tuple \(0, 1, 2\); curve_fit wants a pair"),
-        (5, "bounds is int 5; curve_fit wants a pair"),
-        (([0, 0, 0], 1), r"The lower bound has shape \(3,\); curve_fit wants a scalar or \(2,\)"),
-        ((0, [[1, 1]]), r"The upper bound has shape \(1, 2\)"),
-        ((1, 0), r"The bounds of p0\[0\] are \[1.0, 0.0\]"),
-        (([0, np.nan], 1), r"The bounds of p0\[1\] are \[nan, 1.0\]"),
-        ((INF, INF), r"The bounds of p0\[0\] are \[inf, inf\]"),
-        ((-INF, -INF), r"The bounds of p0\[0\] are \[-inf, -inf\]"),
+        ((0, 1, 2), r"bounds is tuple \(0, 1, 2\); want a pair"),
+        (5, "bounds is int 5; want a pair"),
+        (([0, 0, 0], 1), r"the lower bound has shape \(3,\); want a scalar or \(2,\)"),
+        ((0, [[1, 1]]), r"the upper bound has shape \(1, 2\)"),
+        ((1, 0), r"the bounds of p0\[0\] are \[1.0, 0.0\]"),
+        (([0, np.nan], 1), r"the bounds of p0\[1\] are \[nan, 1.0\]"),
+        ((INF, INF), r"the bounds of p0\[0\] are \[inf, inf\]"),
+        ((-INF, -INF), r"the bounds of p0\[0\] are \[-inf, -inf\]"),
     ],
 )
 def test_unusable(bounds, text):
@@ -97,15 +97,15 @@ def test_unusable(bounds, text):
 
 
 def test_not_numbers():
-    with pytest.raises(TypeError, match="The upper bound is str 'one'; want real numbers"):
+    with pytest.raises(TypeError, match="the upper bound is str 'one'; want real numbers"):
         curve_fit(line, T, Y, bounds=(0, "one"))
 
 
 @pytest.mark.parametrize("p0", [[0.5, 2.0], [0.5, -1.0]])
 def test_start_outside(p0):
     text = (
-        r"^Initial guess is outside of provided bounds: p0\[1\] is .*, outside of its bounds "
-        r"\[0.0, 1.0\]"
+        r"^Initial guess is outside of provided bounds. curve_fit: p0\[1\] is .*, outside of its "
+        r"bounds \[0.0, 1.0\]"
     )
     with pytest.raises(ValueError, match=text):
         curve_fit(line, T, Y, p0, bounds=(0, 1))
@@ -235,7 +235,8 @@ class TestCauses:
             lambda t, a, b, unused: line(t, a, b), T, Y, [1, 1, 7], sigma
         )
         assert text == (
-            "Covariance of the parameters could not be estimated: the model does not depend on "
+            "Covariance of the parameters could not be estimated by curve_fit: the model does not "
+            "depend on "
             "parameter 2 (unused) = 7: the data cannot determine it, and its value is arbitrary."
         )
         assert np.all(np.isposinf(pcov))
@@ -280,7 +281,8 @@ class TestCauses:
     def test_no_degrees_of_freedom(self):
         text, _, pcov = self.the_warning(line, T[:2], Y[:2])
         assert text.startswith(
-            "Covariance of the parameters could not be estimated: 2 data for 2 parameters leave no "
+            "Covariance of the parameters could not be estimated by curve_fit: 2 data for 2 "
+            "parameters leave no "
         )
         assert np.all(np.isposinf(pcov))
 

@@ -251,8 +251,8 @@ class TestDependent:
             jac=own if jac == "own" else jac,
         )  # fmt: skip
         assert text.startswith(
-            f"{UNKNOWN}: the data do not tell apart parameter 0 (a) and parameter 2 (c), whose "
-            "derivatives are linearly dependent."
+            f"{UNKNOWN} by curve_fit: the data do not tell apart parameter 0 (a) and parameter 2 "
+            "(c), whose derivatives are linearly dependent."
         )
 
     def test_remedies_where_rounding_errors_hide_the_difference(self):

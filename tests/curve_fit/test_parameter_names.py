@@ -59,7 +59,7 @@ class TestByName:
         text = "p0 has 'amplitud', no parameter of f; they are 'amplitude', 'rate', 'offset'"
         with pytest.raises(ValueError, match=text):
             curve_fit(decay, T, Y, start)
-        with pytest.raises(ValueError, match="The upper bound has 'x', no parameter of f"):
+        with pytest.raises(ValueError, match="the upper bound has 'x', no parameter of f"):
             curve_fit(decay, T, Y, bounds=(0, by_name({"x": 1.0})))
 
     def test_missing_name(self, by_name):
@@ -101,9 +101,7 @@ class TestPairsByName:
     def test_wrong_ones(self):
         with pytest.raises(ValueError, match="bounds has 'decay', no parameter of f"):
             curve_fit(decay, T, Y, bounds={"decay": (0, 1)})
-        with pytest.raises(
-            ValueError, match=r"bounds is int 1; curve_fit wants a pair \(lower, upper\)"
-        ):
+        with pytest.raises(ValueError, match=r"bounds is int 1; want a pair \(lower, upper\)"):
             curve_fit(decay, T, Y, bounds={"rate": 1})
 
 

@@ -165,7 +165,9 @@ class TestColumns:
     @columns()
     def test_nan_is_named(self, column):
         t = np.where(KEEP, T, np.nan)
-        with pytest.raises(ValueError, match=r"^xdata must not contain .*: xdata\[2\] is nan; nan"):
+        with pytest.raises(
+            ValueError, match=r"^curve_fit: xdata must not contain .*: xdata\[2\] is nan; nan"
+        ):
             curve_fit(decay, column(t), Y, START)
 
     def test_text_is_refused(self):

@@ -202,7 +202,9 @@ class TestStop:
         def model(t, a, b):
             return a * np.exp(-b * t)
 
-        with pytest.warns(OptimizeWarning, match="not be estimated: the callback has stopped"):
+        with pytest.warns(
+            OptimizeWarning, match="not be estimated by curve_fit: the callback has stopped"
+        ):
             popt, pcov, _, mesg, ier = curve_fit(
                 model, t, model(t, 1.5, 2.5), bounds=bounds, callback=stop, full_output=True
             )

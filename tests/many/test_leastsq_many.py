@@ -228,7 +228,7 @@ BAD_CALLS = {
     "alone": ({"func": lambda X: X + np.ones(5)}, ValueError, r"called with X of shape \(2, 2\)"),
     "few": ({"func": lambda X: X[:, :1]}, TypeError, "N=2 must not exceed .* M=1"),
     "Dfun": ({"Dfun": lambda X: X}, TypeError, r"Jacobians of shape \(4, 2\); want \(4, 2, 2\)"),
-    "ftol": ({"ftol": -1.0}, TypeError, "Improper input parameters. ftol is -1.0"),
+    "ftol": ({"ftol": -1.0}, TypeError, "Improper input parameters. leastsq_many: ftol is -1.0"),
     "maxfev": ({"maxfev": "x"}, TypeError, "maxfev"),
     "unknown": ({"ftoll": 1.0}, TypeError, "unexpected keyword argument 'ftoll'"),
     "diag": ({"diag": [1.0]}, ValueError, "diag has 1 entries"),

@@ -47,7 +47,7 @@ def test_vendored(tmp_path):
     assert run.stdout.splitlines() == [
         "[3.01, 0.5]",
         "[1.5]",
-        "func returned str 'text', of dtype <U4; want real numbers.",
+        "leastsq: func returned str 'text', of dtype <U4; want real numbers.",
         "True",
         "[]",
     ]

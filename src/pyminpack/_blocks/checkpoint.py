@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, named, type_error, value_error
 from .._input.arguments import describe
 from .._minpack import Options, Stepper
 
@@ -42,10 +43,12 @@ class Checkpoint:
         try:
             self._path = os.fsdecode(path)
         except TypeError:
-            raise TypeError(f"checkpoint is {describe(path)}; want the path of a file.") from None
+            raise type_error(f"checkpoint is {describe(path)}; want the path of a file.") from None
         folder = os.path.dirname(self._path) or "."
         if not os.path.isdir(folder):
-            raise FileNotFoundError(f"checkpoint is {self._path!r}, but there is no {folder!r}.")
+            raise FileNotFoundError(
+                named(f"checkpoint is {self._path!r}, but there is no folder {folder!r}.")
+            )
         self._problem = {
             "x0": fit.x,
             "derivatives": np.array(derivatives),
@@ -112,7 +115,7 @@ class Checkpoint:
         if not abs(norm - fnorm) <= SAME * fnorm:
             raise self._error(
                 f"is of another fit: at its x the residuals have the norm {fnorm} there, and "
-                f"{norm} here; func or the data are not the same"
+                f"{norm} here; {called().func} or the data are not the same"
             )
 
     def save(self, fit: Stepper, rows: int, blocks: int, eps: float | None, calls: int) -> None:
@@ -141,7 +144,7 @@ class Checkpoint:
             raise
 
     def _error(self, what: str) -> ValueError:
-        return ValueError(
+        return value_error(
             f"checkpoint {self._path!r} {what}. Remove the file, or name another, to begin anew."
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _result
+from .._called import type_error, value_error
 from .._fit.call import at_start, check_call, is_like_least_squares
 from .._fit.conclusion import conclude
 from .._fit.covariance import norm
@@ -128,17 +129,17 @@ def _data(
     if rows is not None:
         rows = as_integer("chunk", rows)
         if rows < 1:
-            raise ValueError(f"chunk is {rows}; want a positive number of data.")
+            raise value_error(f"chunk is {rows}; want a positive number of data.")
     rows = rows or max(LEAST_ROWS, CHUNK_NUMBERS // (n + 1))
     if fit_data.is_dask(xdata) or fit_data.is_dask(ydata):
         if executor is not None or workers != 1:
-            raise TypeError("workers and executor are not for Dask's data, which have their own.")
+            raise type_error("workers and executor are not for Dask's data, which have their own.")
         from .distributed import DaskChunks, DaskCrew
 
         return DaskChunks(xdata, ydata, sigma, rows), DaskCrew()
     data = Chunks(xdata, ydata, sigma, rows)
     if data.size == 0:
-        raise ValueError("ydata must not be empty.")
+        raise value_error("ydata must not be empty.")
     return data, Crew(workers, executor)
 
 
@@ -159,9 +160,9 @@ def _first_look(f: Callable[..., Any], model: Model, p0: FloatArray, chunk: Chun
     joined = np.concatenate([np.ravel(f(model.numbers(piece)[0], *p0)) for piece in pieces])
     with np.errstate(all="ignore"):
         change = np.abs(joined - whole) if joined.shape == whole.shape else np.full(1, np.inf)
-        other = np.flatnonzero(change > max(ROUNDING, 100.0 * eps) * np.nanmax(np.abs(whole)))
+        other = np.flatnonzero(change > max(ROUNDING, 100.0 * eps) * np.fmax.reduce(np.abs(whole)))
     if other.size:
-        raise ValueError(
+        raise value_error(
             f"f returns other values for the first {y.size} data in one piece than in two (at "
             f"{other[0]}): a model of which a value depends on the x of others cannot be fitted in "
             "chunks. Pass arrays, and no chunk, to fit the data whole."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import type_error, value_error
 from .._errors import add_note
 from .._fit.compare import compared, jacobian_of
 from .._fit.weights import Weights, as_weights
@@ -65,10 +66,10 @@ class Chunks:
         if isinstance(sigma, list | tuple):
             sigma = fit_data.as_data("sigma", sigma)
         if np.ndim(ydata) != 1:
-            raise ValueError(f"ydata have the shape {np.shape(ydata)}; in chunks, want (M,).")
+            raise value_error(f"ydata have the shape {np.shape(ydata)}; in chunks, want (M,).")
         self.size, self._rows, self._start = len(ydata), rows, start
         if np.ndim(sigma) and np.shape(sigma) != (self.size,):
-            raise ValueError(
+            raise value_error(
                 f"sigma has the shape {np.shape(sigma)}; in chunks, want a number, or one for each "
                 f"of the {self.size} data."
             )
@@ -108,7 +109,7 @@ def _require_rows(name: str, data: Any, size: int) -> None:
             _require_rows(f"{name}[{key!r}]", column, size)
         return
     else:
-        raise TypeError(
+        raise type_error(
             f"{name} is {describe(data)}; in chunks, want an array of shape (..., M), a table, or "
             "a dict of arrays."
         )
@@ -118,7 +119,7 @@ def _require_rows(name: str, data: Any, size: int) -> None:
 def require_shape(name: str, shape: tuple[int, ...], size: int) -> None:
     """Raise where data of this shape cannot be cut as the `size` observations are."""
     if shape[-1:] != (size,):
-        raise ValueError(
+        raise value_error(
             f"{name} has the shape {shape}; in chunks, want (..., M), for the M = {size} of ydata."
         )
 

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from .._called import called, type_error, value_error
 from .._errors import add_note
 from .._input.arguments import describe, thread_count
 from .._memory import keep_what_is_freed
@@ -75,7 +76,7 @@ class Crew:
 
     def __init__(self, workers: int = 1, executor: Executor | None = None) -> None:
         if executor is not None and not hasattr(executor, "submit"):
-            raise TypeError(
+            raise type_error(
                 f"executor is {describe(executor)}; want a concurrent.futures.Executor or None."
             )
         count = thread_count(workers)
@@ -84,7 +85,11 @@ class Crew:
         self._ahead = AHEAD * count
         keep_what_is_freed(SPARE)
         self._executor = executor
-        self._pool = None if executor is not None or count == 1 else ThreadPoolExecutor(count)
+        self._pool = (
+            None
+            if executor is not None or count == 1
+            else ThreadPoolExecutor(count, called().function)
+        )
 
     def __enter__(self) -> Crew:
         return self
@@ -165,7 +170,7 @@ class Crew:
         if index + 1 < known:
             raise _changed(known, str(index + 1))
         if index < 0:
-            raise ValueError("blocks is empty; want at least one block of residuals.")
+            raise value_error("blocks is empty; want at least one block of residuals.")
         return tree.root()
 
 
@@ -197,12 +202,12 @@ def as_blocks(blocks: Any) -> Iterable[Any]:
     try:
         iterator = iter(blocks)
     except TypeError:
-        raise TypeError(
+        raise type_error(
             f"blocks is {describe(blocks)}; want a sequence, or what can be iterated more than "
             "once."
         ) from None
     if iterator is blocks:
-        raise TypeError(
+        raise type_error(
             f"blocks is {describe(blocks)}, which can be gone through only once; a fit reads its "
             "blocks again and again. Want a sequence, or an object whose __iter__ begins anew."
         )
@@ -211,7 +216,7 @@ def as_blocks(blocks: Any) -> Iterable[Any]:
 
 
 def _changed(known: int, found: str) -> ValueError:
-    return ValueError(
+    return value_error(
         f"blocks has given {known} blocks at first, and now {found}; they must stay the same."
     )
 

@@ -12,6 +12,7 @@ import dask
 import dask.array
 import numpy as np
 
+from .._called import value_error
 from .._errors import add_note
 from .chunks import Chunk, Chunks, require_shape
 from .crew import Crew
@@ -48,7 +49,7 @@ class DaskChunks:
             arrays = {name: _as_array(data) for name, data in given.items()}
             y = arrays["ydata"]
             if y.ndim != 1:
-                raise ValueError(f"ydata have the shape {y.shape}; in chunks, want (M,).")
+                raise value_error(f"ydata have the shape {y.shape}; in chunks, want (M,).")
             starts = _starts(y.chunks[0])
             parts = {
                 name: _like(name, data, y).to_delayed().ravel().tolist()
@@ -179,7 +180,7 @@ def _like(name: str, data: Any, y: Any) -> Any:
     """Bring an array into the partitions of `y`, its other axes whole."""
     if np.isnan(y.shape).any() or np.isnan(data.shape).any():
         if data.numblocks[:-1] != (1,) * (data.ndim - 1) or data.numblocks[-1:] != y.numblocks:
-            raise ValueError(
+            raise value_error(
                 f"{name} and ydata are of unknown sizes, in {data.numblocks} and {y.numblocks} "
                 "partitions; want the same, or known sizes: see dask's compute_chunk_sizes."
             )

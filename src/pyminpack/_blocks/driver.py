@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .._input.arguments import EPS, as_residuals, limit_on_calls, residual_eps, too_few_residuals
 from .._jacobian.differences import Differences, jacobian_by
 from .._messages import CONVERGED
@@ -71,7 +72,7 @@ class BlockDifferences(Differences):
     ) -> BlockDifferences | None:
         """As `jacobian_by`."""
         if method == "adaptive":
-            raise ValueError(
+            raise value_error(
                 "Dfun is 'adaptive', which seeks its steps with all residuals at once; in blocks, "
                 "want a function, None, '2-point', '3-point' or 'cs'."
             )
@@ -256,7 +257,7 @@ class BlockResiduals:
 
     def __iter__(self) -> Iterator[FloatArray]:
         if self._problem is None:
-            raise ValueError("These residuals come from a pickle, which holds their norm alone.")
+            raise value_error("These residuals come from a pickle, which holds their norm alone.")
         for block in self._blocks:
             yield as_residuals(self._problem.func(self._x.copy(), block, *self._problem.args), -1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .._input.arguments import as_floats
 from .._input.fit_data import as_data
 from .._input.missing import is_array, is_column
@@ -26,7 +27,7 @@ STEP = 0.1
 def curve(fit: Fitted, x: Any, popt: FloatArray | None = None) -> FloatArray:
     """Return f at `x`, as floats; one number stands for all of a vector `x`."""
     if fit.f is None:
-        raise ValueError(
+        raise value_error(
             "This result comes from a pickle, which could not hold its f or xdata; want an f that "
             "can be imported by name, or evaluate it where the fit was made."
         )
@@ -39,7 +40,7 @@ def curve(fit: Fitted, x: Any, popt: FloatArray | None = None) -> FloatArray:
 def band(fit: Fitted, x: Any) -> FloatArray:
     """Return the standard error of f at `x`, in the shape of what f returns there."""
     if x is None and fit.ydata is None:
-        raise ValueError("This fit in chunks keeps no data; want x, where the band is wanted.")
+        raise value_error("This fit in chunks keeps no data; want x, where the band is wanted.")
     if isinstance(x, list | tuple | float | int) or is_array(x) or is_column(x):
         x = as_data("x", x)
     values = curve(fit, x)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import type_error, value_error
 from .._input import fit_data, parameters, scipy_options
 from .._input.arguments import describe
 from .._jacobian.differences import METHODS
@@ -23,14 +24,14 @@ SOLVERS = ("lm", *scipy_options.METHODS)
 def check_call(f: Any, method: Any, jac: Any, options: dict[str, Any]) -> None:
     """Raise where an argument is not one of those that are possible."""
     if not callable(f):
-        raise TypeError(f"f is {describe(f)}; want a function f(xdata, *parameters).")
+        raise type_error(f"f is {describe(f)}; want a function f(xdata, *parameters).")
     if not (method is None or (isinstance(method, str) and method in SOLVERS)):
-        raise ValueError(
+        raise value_error(
             f"method is {describe(method)}; want None, 'lm', 'trf' or 'dogbox': "
             "Levenberg-Marquardt, under any of these names."
         )
     if not (jac is None or callable(jac) or (isinstance(jac, str) and jac in METHODS)):
-        raise ValueError(
+        raise value_error(
             f"jac is {describe(jac)}; want a function jac(xdata, *parameters), None, or one of "
             f"{', '.join(map(repr, METHODS))}."
         )
@@ -43,7 +44,7 @@ def is_like_least_squares(method: str | None, limits: FloatArray | None) -> bool
     if limits is None:
         return method in scipy_options.METHODS
     if method == "lm":
-        raise ValueError(
+        raise value_error(
             "method='lm' is for fits without bounds, as in SciPy; leave it out, or say 'trf': the "
             "solver is the same."
         )
@@ -59,7 +60,7 @@ def at_start(f: Callable[..., Any], xdata: Any, p0: FloatArray, before: bytes | 
         return f(xdata, *p0)
     except TypeError as error:
         if text := parameters.wrong_number(f, p0.size):
-            raise TypeError(text) from error
+            raise type_error(text) from error
         raise
     finally:
         fit_data.check_kept(xdata, before)

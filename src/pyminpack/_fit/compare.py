@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import type_error, value_error
 from .._input.arguments import as_floats, layout_advice
 from .._minpack import enorm
 
@@ -41,7 +42,7 @@ def compared(ydata: FloatArray, value: Any) -> FloatArray:
             " A fit has one set of parameters: for one to each row of ydata, call "
             "curve_fit_many(f, xdata, ydata)."
         )
-    raise ValueError(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
+    raise value_error(f"f returned shape {shape}; want that of ydata, {ydata.shape}.{advice}")
 
 
 def _is_row(shape: tuple[int, ...]) -> bool:
@@ -69,8 +70,8 @@ def residuals_of(
             value = f(xdata, *p)
             try:
                 difference = value - ydata
-            except ValueError:
-                compared(ydata, value)  # says which of the two is of another shape than before
+            except (TypeError, ValueError):
+                compared(ydata, value)  # says which of the two is not what it was before
                 raise
         else:
             difference, first = first - ydata, None
@@ -96,7 +97,7 @@ def jacobian_of(
             rows = rows.reshape(want)
         if rows.shape != want:
             layout = f"{want} = (N, M), as col_deriv is true" if col_deriv else f"{(m, n)} = (M, N)"
-            raise TypeError(
+            raise type_error(
                 f"jac returned shape {value.shape}; want {layout}, for M = {m} data points and "
                 f"N = {n} parameters.{layout_advice(value.shape, want, col_deriv)}"
             )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._errors import optimize_warning, stacklevel
+from .._called import called, named, warn
+from .._errors import optimize_warning
 from .._input import parameters
 from .._jacobian.doubt import FullOutput
 from .._messages import UNKNOWN, no_degrees_of_freedom
@@ -91,6 +91,13 @@ def _warn(texts: list[str], unknown: bool) -> tuple[str, ...]:
     if unknown:
         first, *others = (text.removeprefix(f"{UNKNOWN}: ") for text in texts)
         texts = [" ".join([f"{UNKNOWN}: {first[0].lower()}{first[1:]}", *others])]
-    for text in texts:
-        warnings.warn(text, optimize_warning(), stacklevel=stacklevel())
-    return tuple(texts)
+    # Covariance first, in SciPy's words, which filters look for.
+    issued = tuple(
+        text.replace(UNKNOWN, f"{UNKNOWN} by {called().function}", 1)
+        if text.startswith(UNKNOWN)
+        else named(f"{text[0].lower()}{text[1:]}")
+        for text in texts
+    )
+    for text in issued:
+        warn(text, optimize_warning())
+    return issued

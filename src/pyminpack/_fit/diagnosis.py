@@ -172,7 +172,8 @@ def _no_influence(fit: Fit, j: int, norm: float) -> str:
     if gone and _change(fit, here, j, start) > noise:
         return (
             f"the model does not depend on {name} where the fit ended, though it does at its start "
-            f"{start:.6g}: a step has led too far. Try a better start or a smaller factor."
+            f"{start:.6g}: a step has led too far, or the data are best fitted out there. Try a "
+            "better start or a smaller factor, or bounds on it."
         )
     if _change(fit, here, j, at + max(size, 1.0)) > noise:
         return (
@@ -220,7 +221,7 @@ def _imprecise(fit: Fit, accuracy: Accuracy) -> list[str]:
         texts.append(
             "the standard errors may be wrong: they need better derivatives than differences over "
             "the usual steps, and none came of the calls of f that maxfev (or max_nfev) allows. "
-            "Pass a larger one, or derivatives as jac, or jac='cs'."
+            "Pass a larger one, or a better start p0, or derivatives as jac, or jac='cs'."
         )
     if accuracy.coarse:
         texts.append(

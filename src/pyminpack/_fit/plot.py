@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .._called import named, value_error
 from .band import band as band_of
 from .band import curve
 
@@ -29,10 +30,10 @@ def plot(result: _Result, figure: Figure | SubFigure | None) -> tuple[Axes, Axes
     fit = result._fitted
     x = fit.xdata
     if fit.ydata is None:
-        raise ValueError("This fit in chunks keeps no data: there is nothing to plot.")
+        raise value_error("This fit in chunks keeps no data: there is nothing to plot.")
     if not (type(x) is np.ndarray and x.shape == fit.ydata.shape and x.ndim == 1):
         came = f"shape {x.shape}" if type(x) is np.ndarray else f"a {type(x).__name__}"
-        raise ValueError(
+        raise value_error(
             f"plot draws a curve over one predictor: xdata of shape (M,), and as many ydata; here "
             f"xdata are {came}, ydata of shape {fit.ydata.shape}. For others, draw what f returns "
             "for result.popt, with result.band(x) as its error."
@@ -45,7 +46,7 @@ def plot(result: _Result, figure: Figure | SubFigure | None) -> tuple[Axes, Axes
             figure = pyplot.figure(layout="constrained")
     except ImportError as error:
         raise ImportError(
-            "plot draws with matplotlib, which is not installed: pip install matplotlib."
+            named("want matplotlib, which is not installed: pip install matplotlib.")
         ) from error
 
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

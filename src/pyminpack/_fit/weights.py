@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .._input.fit_data import as_data, nonfinite
 from .._input.missing import first_bad
 
@@ -69,13 +70,13 @@ def as_weights(sigma: Any, ydata: FloatArray) -> Weights:
     elif deviations.shape in ((m,), ydata.shape):
         deviations = deviations.reshape(ydata.shape)
     else:
-        raise ValueError(
+        raise value_error(
             f"sigma has incorrect shape {deviations.shape}; want a scalar, (M,) or (M, M), "
             f"for M = {m} data points."
         )
     factor, bad = inverse(deviations)
     if bad.any():
-        raise ValueError(f"{first_bad('sigma', deviations, bad)}; {USABLE}.")
+        raise value_error(f"{first_bad('sigma', deviations, bad)}; {USABLE}.")
     return Weights(factor if factor.ndim else float(factor))
 
 
@@ -89,11 +90,11 @@ def inverse(deviations: FloatArray) -> tuple[FloatArray, BoolArray]:
 def _inverse_root(covariance: FloatArray) -> FloatArray:
     """Return L⁻¹ for covariance = L Lᵀ."""
     if bad := nonfinite("sigma", covariance):
-        raise ValueError(f"sigma must not contain infs or NaNs: {bad}.")
+        raise value_error(f"sigma must not contain infs or NaNs: {bad}.")
     try:
         return _inverse_triangle(np.linalg.cholesky(covariance))
     except np.linalg.LinAlgError:
-        raise ValueError(
+        raise value_error(
             "sigma must be positive definite, as the covariance matrix of ydata that it is by its "
             f"shape, {covariance.shape}."
         ) from None

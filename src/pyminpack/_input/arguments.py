@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, type_error, value_error
+
 if TYPE_CHECKING:
     from .._minpack import Options
 
@@ -85,7 +87,10 @@ def _no_numbers(value: object, array: npt.NDArray[Any]) -> str:
 
 
 def as_array(value: Any, what: str, want: str = "real numbers") -> npt.NDArray[Any]:
-    """Make an array of `value`. What its own `__array__` or `__float__` raises passes through."""
+    """Make an array of `value`, `what` as for `as_floats`.
+
+    What its own `__array__` or `__float__` raises passes through.
+    """
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -95,18 +100,23 @@ def as_array(value: Any, what: str, want: str = "real numbers") -> npt.NDArray[A
         ragged = f"{describe(value)}, which is ragged"
         if len(set(shapes)) > 1 and None not in shapes:
             ragged += f": its arrays have shapes {', '.join(map(str, shapes))}"
-        raise TypeError(f"{what} {ragged}; want {want}.") from error
+        raise type_error(f"{called().own(what)} {ragged}; want {want}.") from error
 
 
 def as_floats(value: Any, what: str) -> FloatArray:
-    """Convert real numbers, however they are packed, to float64; `what` begins the error text."""
+    """Convert real numbers, however they are packed, to float64.
+
+    `what` begins the error text, in the words of `leastsq`.
+    """
     if type(value) is np.ndarray and value.dtype == FLOAT64:
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(f"{what} a masked array with masked entries; want real numbers for all.")
+        what = called().own(what)
+        raise type_error(f"{what} a masked array with masked entries; want real numbers for all.")
     array = as_array(value, what)
     if array.dtype.kind not in _REAL_KINDS:
-        raise TypeError(f"{what} {_no_numbers(value, array)}; want real numbers.")
+        what = called().own(what)
+        raise type_error(f"{what} {_no_numbers(value, array)}; want real numbers.")
     return np.asarray(array, dtype=np.float64)
 
 
@@ -114,8 +124,8 @@ def as_residuals(value: Any, m: int) -> FloatArray:
     """Take what `func` returned as a flat float64 vector of `m` numbers; m < 0: any number."""
     residuals = np.ascontiguousarray(as_floats(value, "func returned")).ravel()
     if m not in (-1, residuals.size):
-        raise ValueError(
-            f"func returned {residuals.size} residuals, but {m} at its first call; "
+        raise value_error(
+            f"{called().func} returned {residuals.size} residuals, but {m} at its first call; "
             "their number must not change."
         )
     return residuals
@@ -137,9 +147,9 @@ def as_jacobian(value: Any, m: int, n: int, col_deriv: bool) -> FloatArray:
         jacobian = jacobian.reshape(want)
     if jacobian.shape != want:
         layout = "(N, M), as col_deriv is true" if col_deriv else "(M, N)"
-        raise TypeError(
-            f"Dfun returned a Jacobian of shape {jacobian.shape}; want {want} = {layout}, "
-            f"for M = {m} residuals and N = {n} parameters."
+        raise type_error(
+            f"{called().Dfun} returned a Jacobian of shape {jacobian.shape}; want {want} = "
+            f"{layout}, for M = {m} residuals and N = {n} parameters."
             f"{layout_advice(jacobian.shape, (n, m), col_deriv)}"
         )
     return jacobian if col_deriv else jacobian.T
@@ -156,10 +166,12 @@ def as_diag(diag: Any, n: int) -> FloatArray:
     """Return a float64 copy of `diag`: `n` positive finite numbers."""
     scale = as_floats(diag, "diag is").flatten()
     if scale.size != n:
-        raise ValueError(f"diag has {scale.size} entries; want one for each of the {n} parameters.")
+        raise value_error(
+            f"diag has {scale.size} entries; want one for each of the {n} parameters."
+        )
     bad = np.flatnonzero(~((scale > 0) & np.isfinite(scale)))
     if bad.size:
-        raise ValueError(f"diag[{bad[0]}] is {scale[bad[0]]}; want positive finite numbers.")
+        raise value_error(f"diag[{bad[0]}] is {scale[bad[0]]}; want positive finite numbers.")
     return scale
 
 
@@ -172,7 +184,7 @@ def as_real(name: str, value: Any) -> float:
             pass
         except OverflowError:
             return math.inf if value > 0 else -math.inf
-    raise TypeError(f"{name} is {describe(value)}; want a real number.")
+    raise type_error(f"{name} is {describe(value)}; want a real number.")
 
 
 def as_integer(name: str, value: Any) -> int:
@@ -182,7 +194,7 @@ def as_integer(name: str, value: Any) -> int:
     except TypeError:
         if isinstance(value, float | np.floating) and value.is_integer():
             return int(value)
-    raise TypeError(f"{name} is {describe(value)}; want an integer.")
+    raise type_error(f"{name} is {describe(value)}; want an integer.")
 
 
 def thread_count(workers: Any) -> int:
@@ -193,25 +205,26 @@ def thread_count(workers: Any) -> int:
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
     if number < 1:
-        raise ValueError(f"workers is {number}; want a positive number, or -1 for all processors.")
+        raise value_error(f"workers is {number}; want a positive number, or -1 for all processors.")
     return number
 
 
 def require_callable(func: object, Dfun: object) -> None:
     """Raise where `func` or `Dfun` cannot be called."""
     if not callable(func):
-        raise TypeError(
+        raise type_error(
             f"func is {describe(func)}; want a function func(x, *args), or with m= a compiled one."
         )
     if Dfun is not None and not callable(Dfun):
-        raise TypeError(f"Dfun is {describe(Dfun)}; want a function Dfun(x, *args) or None.")
+        raise type_error(f"Dfun is {describe(Dfun)}; want a function Dfun(x, *args) or None.")
 
 
 def too_few_residuals(n: int, m: int) -> NoReturn:
     """Raise: the problem has no unique solution."""
     raise TypeError(
         f"Improper input: func input vector length N={n} must not exceed func output vector length "
-        f"M={m}: fewer residuals than parameters do not determine them."
+        f"M={m}: to {called().function}, fewer residuals than parameters do not determine them. "
+        "Hold parameters fast, in func, or return more residuals."
     )
 
 
@@ -228,7 +241,7 @@ def improper(n: int, options: Options) -> str:
         value = getattr(options, name)
         if value is not None and not valid(value):
             return f"{name} is {value}; want {want}."
-    return "x0 is empty; want at least one parameter." if n == 0 else ""
+    return f"{called().x0} is empty; want at least one parameter." if n == 0 else ""
 
 
 def limit_on_calls(options: Options, n: int, analytic: bool) -> int:
@@ -250,7 +263,7 @@ def as_batch(value: Any, points: int, m: int, is_model: bool) -> FloatArray:
         except ValueError:
             pass
     if batch.shape != (points, m):
-        raise ValueError(
+        raise value_error(
             f"{name} returned shape {batch.shape} for {points} fits with M = {m}; want "
             f"{(points, m)}."
         )
@@ -263,7 +276,7 @@ def as_batch_jacobian(value: Any, points: int, m: int, n: int, col_deriv: bool) 
     want = (points, n, m) if col_deriv else (points, m, n)
     if jacobians.shape != want:
         layout = "(b, N, M), as col_deriv is true" if col_deriv else "(b, M, N)"
-        raise TypeError(
+        raise type_error(
             f"Dfun returned Jacobians of shape {jacobians.shape}; want {want} = {layout}, for b = "
             f"{points} fits of M = {m} residuals and N = {n} parameters."
         )

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import _build_info, _minpack
+from .._called import type_error, value_error
 from .arguments import as_integer, describe
 
 __all__ = ["Model", "as_model"]
@@ -46,19 +47,19 @@ class Function(NamedTuple):
 def as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any) -> Model:
     """Take what the user says of a compiled model for one thing, or raise."""
     if _build_info.MINPACK == "system":
-        raise ValueError(
+        raise value_error(
             "Compiled models need pyminpack's own core: this copy was built with -Dminpack=system."
         )
     if type(m) is not int:
         m = as_integer("m", m)
     if not 1 <= m <= INT_MAX:
-        raise ValueError(f"m is {m}; want a number of residuals from 1 to {INT_MAX}, a C int.")
+        raise value_error(f"m is {m}; want a number of residuals from 1 to {INT_MAX}, a C int.")
     f = _as_function("func", func)
     user_data = f.user_data
     by_both, derivatives = f.form is BOTH, 0
     if isinstance(Dfun, str):
         if Dfun != "2-point":
-            raise ValueError(
+            raise value_error(
                 f"Dfun is {describe(Dfun)}; with a compiled func want '2-point', None or a "
                 "compiled function."
             )
@@ -66,11 +67,11 @@ def as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any) -> Model:
         d = _as_function("Dfun", Dfun)
         same = d.address == f.address
         if RESIDUALS in (d.form, f.form if same else None):
-            raise TypeError(f"Dfun gives residuals alone; want {BOTH}.")
+            raise type_error(f"Dfun gives residuals alone; want {BOTH}.")
         by_both, derivatives = by_both or same, d.address
         if d.user_data is not None:
             if user_data is not None and user_data is not d.user_data:
-                raise ValueError(
+                raise value_error(
                     "func and Dfun have user_data of their own; want the same in both."
                 )
             user_data = d.user_data
@@ -78,7 +79,7 @@ def as_model(func: Any, Dfun: Any, args: tuple[Any, ...], m: Any) -> Model:
         derivatives = f.address
     if user_data is not None:
         if args:
-            raise ValueError("p is given twice: as args and as user_data; want one of them.")
+            raise value_error("p is given twice: as args and as user_data; want one of them.")
         args = (user_data,)
     p, owner = _as_pointer(args)
     residuals, both = (0, f.address) if by_both else (f.address, 0)
@@ -101,7 +102,7 @@ def _as_function(name: str, value: Any) -> Function:
     if ctypes is not None and isinstance(value, ctypes._CFuncPtr):
         address = ctypes.c_void_p.from_buffer(value).value
         if not address:
-            raise ValueError(f"{name} is a null pointer.")
+            raise value_error(f"{name} is a null pointer.")
         argtypes, restype = value.argtypes, value.restype
         if argtypes is None:
             return Function(address, None)
@@ -117,13 +118,13 @@ def _as_function(name: str, value: Any) -> Function:
         if type_.kind == "function":
             address = int(cffi.cast("uintptr_t", value))
             if not address:
-                raise ValueError(f"{name} is a null pointer.")
+                raise value_error(f"{name} is a null pointer.")
             return Function(address, _written_form(name, type_.cname))
     if isinstance(value, tuple) and hasattr(value, "function") and hasattr(value, "user_data"):
         f = _as_function(name, value.function)
         form = f.form or _written_form(name, getattr(value, "signature", None) or "")
         return Function(f.address, form, value.user_data)
-    raise TypeError(
+    raise type_error(
         f"{name} is {describe(value)}; where m is given, want a compiled function: {KINDS}."
     )
 
@@ -134,7 +135,7 @@ def _form(name: str, types: Types, shown: str) -> str:
         wanted = _types_written(form)
         if len(types) == len(wanted) and all(map(_fits, types, wanted, range(len(wanted)))):
             return form
-    raise TypeError(f"{name} has the signature {shown}; want {RESIDUALS}, or {BOTH}.")
+    raise type_error(f"{name} has the signature {shown}; want {RESIDUALS}, or {BOTH}.")
 
 
 def _fits(type_: str, wanted: str, place: int) -> bool:
@@ -216,7 +217,7 @@ def _as_pointer(args: tuple[Any, ...]) -> tuple[int | np.ndarray[Any, Any], Any]
     if not args:
         return 0, None
     if len(args) != 1:
-        raise TypeError(
+        raise type_error(
             f"args has {len(args)} entries; a compiled func gets one, its p: "
             "put what it needs into one array."
         )
@@ -228,7 +229,7 @@ def _as_pointer(args: tuple[Any, ...]) -> tuple[int | np.ndarray[Any, Any], Any]
         return 0, None
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         if not 0 <= value < 2 ** (8 * np.dtype(np.uintp).itemsize):
-            raise ValueError(f"args holds {describe(value)}; want an address.")
+            raise value_error(f"args holds {describe(value)}; want an address.")
         return int(value), None
     ctypes = sys.modules.get("ctypes")
     if ctypes is not None:
@@ -244,7 +245,7 @@ def _as_pointer(args: tuple[Any, ...]) -> tuple[int | np.ndarray[Any, Any], Any]
     try:
         view = memoryview(value)
     except TypeError:
-        raise TypeError(
+        raise type_error(
             f"args holds {describe(value)}; a compiled func gets a pointer or a buffer as its p: "
             "an array, an address, a ctypes or cffi pointer, a PyCapsule."
         ) from None
@@ -257,7 +258,7 @@ def _require_plain(array: np.ndarray[Any, Any]) -> None:
     flags = array.flags
     if not flags.forc or array.dtype.hasobject:
         what = "holds Python objects" if array.dtype.hasobject else "has gaps between its elements"
-        raise ValueError(
+        raise value_error(
             f"args holds {describe(array)}, which {what}; a compiled func gets its address: "
             "want a contiguous array of numbers or records."
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import type_error, value_error
 from .._minpack import enorm
 from .arguments import FLOAT64, as_array, describe
 from .missing import apply_policy, as_numbers, columns, first_bad, is_array, is_column
@@ -52,7 +53,7 @@ def is_cut(xdata: Any, ydata: Any, options: dict[str, Any]) -> bool:
         options.pop("chunk", None)
         for name in ("executor", "checkpoint"):
             if options.pop(name, None) is not None:
-                raise TypeError(
+                raise type_error(
                     f"{name} is for data in chunks; want chunk, too: how many are in each."
                 )
     return False
@@ -90,7 +91,7 @@ def prepare(
     check_policy(nan_policy)
     y = as_data("ydata", ydata)
     if y.size == 0:
-        raise ValueError("ydata must not be empty.")
+        raise value_error("ydata must not be empty.")
     if is_array(xdata) or isinstance(xdata, list | tuple) or is_column(xdata):
         xdata = as_data("xdata", xdata)
     if nan_policy is None if check_finite is None else check_finite:
@@ -105,8 +106,11 @@ def check_policy(nan_policy: Any) -> None:
     """Raise where it is none."""
     if nan_policy not in (None, "raise", "omit"):
         if isinstance(nan_policy, str) and nan_policy == "propagate":
-            raise ValueError("`nan_policy='propagate'` is not supported by this function.")
-        raise ValueError(
+            raise value_error(
+                "want None, 'raise' or 'omit'.",
+                "`nan_policy='propagate'` is not supported by this function.",
+            )
+        raise value_error(
             f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {describe(nan_policy)}."
         )
 
@@ -116,13 +120,13 @@ def require_finite(xdata: Any, ydata: FloatArray) -> None:
     for name, array in (("xdata", xdata), ("ydata", ydata)):
         if is_array(array) and not all_finite(array):
             bad = nonfinite(name, array)
-            raise ValueError(f"{name} must not contain infs or NaNs: {bad}.")
+            raise value_error(f"{name} must not contain infs or NaNs: {bad}.")
 
 
 def require_some(left: int) -> None:
     """Raise where nothing is left of the data."""
     if left == 0:
-        raise TypeError("nan_policy='omit' leaves a number of data points=0: each has a NaN.")
+        raise type_error("nan_policy='omit' leaves a number of data points=0: each has a NaN.")
 
 
 def as_data(name: str, value: Any) -> FloatArray:
@@ -130,7 +134,7 @@ def as_data(name: str, value: Any) -> FloatArray:
     if type(value) is np.ndarray and value.dtype == FLOAT64:
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(
+        raise type_error(
             f"{name} is a masked array with masked entries; want numbers for all. To leave these "
             "out, pass value.filled(np.nan) with nan_policy='omit'."
         )
@@ -138,9 +142,9 @@ def as_data(name: str, value: Any) -> FloatArray:
     try:
         numbers = as_numbers(value, array)
     except (TypeError, ValueError) as error:  # objects that are no numbers
-        raise TypeError(f"{name} is {describe(value)}; want real numbers.") from error
+        raise type_error(f"{name} is {describe(value)}; want real numbers.") from error
     if numbers is None:
-        raise TypeError(f"{name} is {describe(value)}; want real numbers.")
+        raise type_error(f"{name} is {describe(value)}; want real numbers.")
     return numbers
 
 
@@ -167,7 +171,7 @@ def check_kept(xdata: Any, before: bytes | None) -> None:
     """Raise where `f` has written into `xdata`, and give the caller's array back as it was."""
     if before is not None and xdata.tobytes() != before:
         xdata[...] = np.frombuffer(before, dtype=xdata.dtype).reshape(xdata.shape)
-        raise ValueError(
+        raise value_error(
             "f has overwritten its xdata, so that each call would see other data; they are as they "
             "were again. Let f make a new array, as by `x = x*b` in place of `x *= b`, or begin "
             "with `x = x.copy()`."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .arguments import shown
 
 __all__ = ["apply_policy", "as_numbers", "columns", "first_bad", "is_array", "is_column"]
@@ -101,10 +102,10 @@ def apply_policy(
         return xdata, y, sigma
     if nan_policy == "raise":
         text = next(first_bad(name, array, bad) for name, array, bad in found if bad.any())
-        raise ValueError(f"The input contains nan values: {text}.")
+        raise value_error(f"The input contains nan values: {text}.")
 
     if y.ndim != 1 or (isinstance(xdata, np.ndarray) and xdata.shape[-1:] != y.shape):
-        raise ValueError(
+        raise value_error(
             f"nan_policy='omit' wants ydata of shape (M,) and xdata of shape (..., M); they are "
             f"{y.shape} and {np.shape(xdata)}."
         )
@@ -146,7 +147,7 @@ def _rows(data: Any, keep: BoolArray) -> Any:
             return {**data, **arrays}
     elif hasattr(data, "keys"):
         return data[keep]
-    raise ValueError(
+    raise value_error(
         f"nan_policy='omit' can leave nothing out of xdata, which is a {type(data).__name__}; "
         f"want a list, tuple or array, a dict or table of columns of {keep.size} numbers, or data "
         "without NaN."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, value_error
 from .._minpack import first_point
 from .start import as_limits, as_pair, as_start, require_within
 
@@ -29,28 +30,26 @@ IN_ORDER = (np.ndarray, list, tuple)
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def start(
-    f: Callable[..., Any], p0: Any, bounds: Any, caller: str = "curve_fit"
-) -> tuple[FloatArray, FloatArray | None]:
+def start(f: Callable[..., Any], p0: Any, bounds: Any) -> tuple[FloatArray, FloatArray | None]:
     """Return the start, of shape (N,), and the bounds, shape (2, N), where there are any."""
     if bounds is not None:
-        bounds = _bounds_in_order(f, bounds, caller)
+        bounds = _bounds_in_order(f, bounds)
     if p0 is None:
-        n = _number(f, bounds, caller)
+        n = _number(f, bounds)
         first = np.full(n, 1.0)
     else:
         if _is_named(p0):
             p0 = _in_order("p0", p0, positional(f)[1:])
-        first = as_start(p0, caller)
+        first = as_start(p0)
         n = first.size
         if n == 0:
-            raise ValueError("p0 is empty; want at least one parameter.")
-    limits = None if bounds is None else as_limits(bounds, n, caller)
+            raise value_error("p0 is empty; want at least one parameter.")
+    limits = None if bounds is None else as_limits(bounds, n)
     if limits is None:
         return first, None
     if p0 is None:
         return _inside(*limits), limits
-    require_within(first, limits, bounds, caller)
+    require_within(first, limits, bounds)
     first_point(first, *limits)
     return first, limits
 
@@ -91,12 +90,12 @@ def _rest(f: Callable[..., Any]) -> str:
     return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
 
 
-def require_enough(m: int, n: int, advice: str = "") -> None:
+def require_enough(m: int, n: int, advice: str = "; want more data") -> None:
     """Raise where `m` data are fewer than `n` parameters."""
     if n > m:
         raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points={m}"
-            f"{advice}."
+            f"The number of func parameters={n} must not exceed the number of data points={m} of "
+            f"{called().function}{advice}."
         )
 
 
@@ -122,7 +121,7 @@ def wrong_number(f: Callable[..., Any], n: int) -> str:
     return ""
 
 
-def _number(f: Callable[..., Any], bounds: Any, caller: str) -> int:
+def _number(f: Callable[..., Any], bounds: Any) -> int:
     """Count the positional arguments of `f` that follow xdata; if there are none, the bounds."""
     bound = isinstance(f, MethodType)
     function = f.__func__ if isinstance(f, MethodType) else f
@@ -130,11 +129,11 @@ def _number(f: Callable[..., Any], bounds: Any, caller: str) -> int:
         count = function.__code__.co_argcount - bound  # a tenth of the time of inspect.signature
     else:  # __wrapped__ and __signature__, which live in the __dict__, say otherwise
         count = len(positional(f))
-    n = count - 1 if count > 1 else _count(bounds, caller)
+    n = count - 1 if count > 1 else _count(bounds)
     if n == 0:
-        raise ValueError(
-            "Unable to determine number of fit parameters. "
-            "The signature of f names none after xdata; p0 would tell."
+        raise value_error(
+            "the signature of f names none after xdata; p0 would tell.",
+            "Unable to determine number of fit parameters.",
         )
     return n
 
@@ -151,16 +150,16 @@ def _in_order(what: str, values: Any, names: Sequence[str], missing: Any = ...) 
     """Put values by name into the order of `names`; `missing` stands for those not given."""
     given = list(values.keys())
     if not names:
-        raise ValueError(
+        raise value_error(
             f"{what} is for parameters by name, {_listed(given)}, but the signature of f names "
             "none after xdata; want the values alone, in order."
         )
     if unknown := [name for name in given if name not in names]:
-        raise ValueError(
+        raise value_error(
             f"{what} has {_listed(unknown)}, no parameter of f; they are {_listed(names)}."
         )
     if missing is ... and (lacking := [name for name in names if name not in given]):
-        raise ValueError(
+        raise value_error(
             f"{what} has no value for {_listed(lacking)}; want one for each parameter of f: "
             f"{_listed(names)}."
         )
@@ -171,7 +170,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _bounds_in_order(f: Callable[..., Any], bounds: Any, caller: str) -> Any:
+def _bounds_in_order(f: Callable[..., Any], bounds: Any) -> Any:
     """Return `bounds`, where they are by name, as a pair of lists; others as they are.
 
     By name may be the pairs, ``{"rate": (0, None)}``, or what each side has,
@@ -179,25 +178,25 @@ def _bounds_in_order(f: Callable[..., Any], bounds: Any, caller: str) -> Any:
     """
     if _is_named(bounds):
         pairs = _in_order("bounds", bounds, positional(f)[1:], None)
-        sides = (as_pair((None, None) if pair is None else pair, caller) for pair in pairs)
+        sides = (as_pair((None, None) if pair is None else pair) for pair in pairs)
         return list(zip(*sides, strict=True))
     if not (hasattr(bounds, "lb") and hasattr(bounds, "ub")):
         if not (isinstance(bounds, list | tuple) and any(map(_is_named, bounds))):
             return bounds
     return tuple(
-        _in_order(f"The {which} bound", side, positional(f)[1:], None) if _is_named(side) else side
-        for side, which in zip(as_pair(bounds, caller), ("lower", "upper"), strict=True)
+        _in_order(f"the {which} bound", side, positional(f)[1:], None) if _is_named(side) else side
+        for side, which in zip(as_pair(bounds), ("lower", "upper"), strict=True)
     )
 
 
-def limits(f: Callable[..., Any], bounds: Any, n: int, caller: str) -> FloatArray | None:
+def limits(f: Callable[..., Any], bounds: Any, n: int) -> FloatArray | None:
     """Return the bounds on `n` parameters of `f`, shape (2, n); None: there are none."""
-    return None if bounds is None else as_limits(_bounds_in_order(f, bounds, caller), n, caller)
+    return None if bounds is None else as_limits(_bounds_in_order(f, bounds), n)
 
 
-def _count(bounds: Any, caller: str) -> int:
+def _count(bounds: Any) -> int:
     """Tell the number of parameters from bounds of which one is a vector; 0 where none is."""
-    sides = () if bounds is None else as_pair(bounds, caller)
+    sides = () if bounds is None else as_pair(bounds)
     return max((np.size(side) for side in sides if np.ndim(side) == 1), default=0)
 
 

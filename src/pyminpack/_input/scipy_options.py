@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._called import called, type_error, value_error
 from .arguments import EPS, as_floats, as_integer, as_real, describe
 
 __all__ = ["METHODS", "calls_left", "left_to_scipy", "translate"]
@@ -57,24 +58,22 @@ def _is_one_number(value: Any) -> bool:
 def check(options: dict[str, Any]) -> None:
     """Raise where `curve_fit` does not take an option, or takes it under another name."""
     if "args" in options:
-        raise ValueError(
-            "'args' is not a supported keyword argument: give f its constants by a closure, "
-            "functools.partial or xdata."
+        raise value_error(
+            "give f its constants by a closure, functools.partial or xdata.",
+            "'args' is not a supported keyword argument.",
         )
     if "Dfun" in options:
-        raise TypeError("Dfun is an argument of leastsq; the Jacobian of curve_fit is jac.")
+        raise type_error("Dfun is an argument of leastsq; here the Jacobian is jac.")
     for name in options:
         if name not in _LEASTSQ and name not in _LEAST_SQUARES:
             raise TypeError(
-                f"curve_fit() got an unexpected keyword argument {name!r}; its options are "
-                f"{', '.join(_LEASTSQ + _LEAST_SQUARES)}."
+                f"{called().function}() got an unexpected keyword argument {name!r}; its options "
+                f"are {', '.join(_LEASTSQ + _LEAST_SQUARES)}."
             )
         if options.get(name) is not None and options.get(other := _SAME.get(name, "")) is not None:
-            raise TypeError(f"curve_fit() takes {name} or {other}, which say the same, not both.")
+            raise type_error(f"{name} and {other} say the same; want one of them.")
     if reason := left_to_scipy(options):
-        raise TypeError(
-            f"curve_fit() leaves this to SciPy: {reason}. scipy.optimize.curve_fit does that."
-        )
+        raise type_error(f"{reason}. scipy.optimize.curve_fit does that.")
 
 
 def translate(
@@ -154,7 +153,7 @@ def _diag(scale: Any, n: int) -> Any:
     """Turn the typical sizes of the parameters into their scale factors."""
     sizes = as_floats(scale, "x_scale is").ravel()
     if sizes.size not in (1, n) or not (np.isfinite(sizes).all() and (sizes > 0).all()):
-        raise ValueError(
+        raise value_error(
             f"x_scale is {describe(scale)}; want 'jac', or a positive finite number for each of "
             f"the {n} parameters."
         )

@@ -7,52 +7,43 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, value_error
 from .arguments import as_floats, describe
 from .fit_data import all_finite, as_data
 
-__all__ = ["NAMES", "as_bounds", "as_limits", "as_pair", "as_start", "require_within"]
+__all__ = ["as_bounds", "as_limits", "as_pair", "as_start", "require_within"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: What each function calls its start.
-NAMES = {
-    "check_jacobian": "x",
-    "curve_fit": "p0",
-    "curve_fit_many": "p0",
-    "leastsq": "x0",
-    "leastsq_many": "x0",
-}
 
-
-def as_start(value: Any, caller: str = "leastsq") -> FloatArray:
-    """Return a flat float64 copy of the start that `caller` was given: finite numbers."""
-    name = NAMES[caller]
-    x = as_floats(value, f"{name} is").flatten()
+def as_start(value: Any) -> FloatArray:
+    """Return a flat float64 copy of a start: finite numbers."""
+    x = as_floats(value, "x0 is").flatten()
     if x.size and not all_finite(x):
         k = np.flatnonzero(~np.isfinite(x))[0]
-        raise ValueError(f"{name}[{k}] is {x[k]}; {caller} wants finite numbers to start from.")
+        raise value_error(f"{called().x0}[{k}] is {x[k]}; want finite numbers to start from.")
     return x
 
 
-def as_bounds(bounds: Any, x: FloatArray, caller: str = "leastsq") -> FloatArray | None:
+def as_bounds(bounds: Any, x: FloatArray) -> FloatArray | None:
     """Return the bounds as `as_limits` does, when `x` is within them."""
-    limits = as_limits(bounds, x.size, caller)
+    limits = as_limits(bounds, x.size)
     if limits is not None:
-        require_within(x, limits, bounds, caller)
+        require_within(x, limits, bounds)
     return limits
 
 
-def as_limits(bounds: Any, n: int, caller: str) -> FloatArray | None:
+def as_limits(bounds: Any, n: int) -> FloatArray | None:
     """Return the bounds on `n` variables, shape (2, n), lower and upper; None if all are infinite.
 
     `bounds` is a pair of scalars or vectors, or has them as `lb` and `ub`.
     """
     limits = np.empty((2, n))
-    for row, side, which in zip(limits, as_pair(bounds, caller), ("lower", "upper"), strict=True):
-        limit = as_data(f"The {which} bound", side)
+    for row, side, which in zip(limits, as_pair(bounds), ("lower", "upper"), strict=True):
+        limit = as_data(f"the {which} bound", side)
         if limit.shape not in ((), (1,), (n,)):
-            raise ValueError(
-                f"The {which} bound has shape {limit.shape}; {caller} wants a scalar or ({n},), "
+            raise value_error(
+                f"the {which} bound has shape {limit.shape}; want a scalar or ({n},), "
                 f"one for each of the N = {n} parameters.{_pairs_advice(bounds)}"
             )
         row[:] = limit
@@ -60,27 +51,27 @@ def as_limits(bounds: Any, n: int, caller: str) -> FloatArray | None:
     empty = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
     if empty.size:
         k = empty[0]
-        raise ValueError(
-            f"The bounds of {NAMES[caller]}[{k}] are [{lower[k]}, {upper[k]}]; {caller} wants "
-            f"lower <= upper, and a finite number between them.{_pairs_advice(bounds)}"
+        raise value_error(
+            f"the bounds of {called().x0}[{k}] are [{lower[k]}, {upper[k]}]; want lower <= upper, "
+            f"and a finite number between them.{_pairs_advice(bounds)}"
         )
     return limits if np.isfinite(limits).any() else None
 
 
-def require_within(x: FloatArray, limits: FloatArray, bounds: Any, caller: str) -> None:
+def require_within(x: FloatArray, limits: FloatArray, bounds: Any) -> None:
     """Raise where the start is not within the `limits` that have been made of `bounds`."""
     lower, upper = limits
     outside = np.flatnonzero((x < lower) | (x > upper))
     if outside.size:
-        k, name = outside[0], NAMES[caller]
-        raise ValueError(
-            f"Initial guess is outside of provided bounds: {name}[{k}] is {x[k]}, outside of its "
-            f"bounds [{lower[k]}, {upper[k]}]; {caller} starts within them."
-            f"{_pairs_advice(bounds, x)}"
+        k, name = outside[0], called().x0
+        raise value_error(
+            f"{name}[{k}] is {x[k]}, outside of its bounds [{lower[k]}, {upper[k]}]; want a start "
+            f"within them.{_pairs_advice(bounds, x)}",
+            "Initial guess is outside of provided bounds.",
         )
 
 
-def as_pair(bounds: Any, caller: str) -> tuple[Any, Any]:
+def as_pair(bounds: Any) -> tuple[Any, Any]:
     """Return the lower and the upper part of `bounds`: a pair, or what has `lb` and `ub`.
 
     None, for a part or in it, is infinite.
@@ -91,9 +82,8 @@ def as_pair(bounds: Any, caller: str) -> tuple[Any, Any]:
         try:
             lower, upper = bounds
         except (TypeError, ValueError):
-            raise ValueError(
-                f"bounds is {describe(bounds)}; {caller} wants a pair (lower, upper)."
-                f"{_pairs_advice(bounds)}"
+            raise value_error(
+                f"bounds is {describe(bounds)}; want a pair (lower, upper).{_pairs_advice(bounds)}"
             ) from None
     return _without_none(lower, -np.inf), _without_none(upper, np.inf)
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, named, value_error
 from .._input.arguments import EPS, as_real, as_residuals, residual_eps
 from .._minpack import enorm
 
@@ -223,11 +224,11 @@ class ComplexStep(Differences):
         try:
             return np.array([self._column(x, j, args) for j in range(x.size)])
         except np.exceptions.ComplexWarning as warning:  # where the user's filters raise it
-            raise _unfit(f"func drops imaginary parts: {warning}") from warning
+            raise _unfit(f"{called().func} drops imaginary parts: {warning}") from warning
         except UnfitError:
             raise
         except TypeError as error:
-            raise _unfit(f"func does not take a complex x: {error}") from error
+            raise _unfit(f"{called().func} does not take complex numbers: {error}") from error
 
     def _column(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> FloatArray:
         # Next to nothing as good as 0: no underflow.
@@ -237,7 +238,7 @@ class ComplexStep(Differences):
         self.nfev += 1
         value = np.asarray(self.func(moved, *args))
         if value.dtype.kind != "c":
-            raise _unfit(f"func returned {value.dtype} for a complex x")
+            raise _unfit(f"{called().func} returned {value.dtype} for a complex {called().x}")
         return np.asarray(value.imag.ravel() / step, dtype=np.float64)
 
     def _require_no_influence(
@@ -255,9 +256,11 @@ class ComplexStep(Differences):
             )  # a copy: func may reuse its buffer
         there, back = ends
         if np.any((there != back) & np.isfinite(there) & np.isfinite(back)):
-            where = f"x[{columns[0]}]" if len(columns) == 1 else "x"
+            words = called()
+            where = f"{words.x}[{columns[0]}]" if len(columns) == 1 else words.x
             raise _unfit(
-                f"func's result has no imaginary part where {where} has one, but depends on it"
+                f"{words.func}'s result has no imaginary part where {where} has one, but depends "
+                "on it"
             )
 
 
@@ -266,9 +269,12 @@ class UnfitError(TypeError):
 
 
 def _unfit(why: str) -> UnfitError:
+    words = called()
     return UnfitError(
-        f"Dfun='cs' differentiates by complex steps, but {why}. "
-        "Let func compute with complex numbers throughout, or take Dfun='3-point'."
+        named(
+            f"{words.Dfun}='cs' differentiates by complex steps, but {why}. Let {words.func} "
+            f"compute with complex numbers throughout, or take {words.Dfun}='3-point'."
+        )
     )
 
 
@@ -313,4 +319,4 @@ def jacobian_by(
         from .adaptive import Adaptive  # which is built on this module
 
         return Adaptive(func, epsfcn, limits)
-    raise ValueError(f"Dfun is {method!r}; want a function, None, or one of {', '.join(METHODS)}.")
+    raise value_error(f"Dfun is {method!r}; want a function, None, or one of {', '.join(METHODS)}.")

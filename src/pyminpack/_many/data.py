@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .._fit.weights import USABLE, inverse
 from .._input import parameters
 from .._input.arguments import as_floats, describe
@@ -26,13 +27,13 @@ class Maps:
 
     def __init__(self, xdata: Any, ydata: Any, sigma: Any, nan_policy: str | None) -> None:
         if nan_policy not in (None, "raise", "omit"):
-            raise ValueError(
+            raise value_error(
                 f"nan_policy must be one of {{None, 'raise', 'omit'}}, not {describe(nan_policy)}."
             )
         self.nan_policy = nan_policy
         self.y = _as_map("ydata", ydata)
         if self.y.ndim == 0 or self.y.shape[-1] == 0:
-            raise ValueError(
+            raise value_error(
                 f"ydata has shape {self.y.shape}; want (..., M), the points of a fit "
                 "on the last axis."
             )
@@ -51,7 +52,7 @@ class Maps:
         self.own_sigma = self.sigma is not None and self.sigma.shape == self.y.shape
         if self.sigma is not None and not self.own_sigma:
             if self.sigma.shape not in ((), (1,), (self.m,)):
-                raise ValueError(
+                raise value_error(
                     f"sigma has shape {self.sigma.shape}; want a scalar, ({self.m},), "
                     f"{(*self.shape, 1)}, or that of ydata, {self.y.shape}."
                 )
@@ -71,7 +72,7 @@ class Maps:
         for key, column in columns(self.x):
             bad = np.isnan(column)
             if bad.any() and self.nan_policy == "raise":
-                raise ValueError(_nan(first_bad(f"xdata{key}", column, bad)))
+                raise value_error(_nan(first_bad(f"xdata{key}", column, bad)))
             if bad.shape[-1:] == (self.m,):
                 missing |= bad.reshape(-1, self.m).any(axis=0)
         return missing if missing.any() else None
@@ -135,7 +136,7 @@ class Maps:
             if not bad.any():
                 continue
             if self.nan_policy == "raise":
-                raise ValueError(_nan(self._place(name, array, bad, numbers)))
+                raise value_error(_nan(self._place(name, array, bad, numbers)))
             missing |= bad.any(axis=1) if bad.ndim > 2 else bad
         return missing
 
@@ -153,12 +154,12 @@ class Maps:
         if p0 is not None and np.ndim(p0) > 1:
             array = _as_map("p0", p0)
             if array.shape[:-1] != self.shape or array.shape[-1] == 0:
-                raise ValueError(
+                raise value_error(
                     f"p0 has shape {array.shape}; want (N,), or {self.shape} and N: a start for "
                     "each fit."
                 )
             return Starts(self, f, array, None, bounds)
-        first, limits = parameters.start(f, p0, bounds, "curve_fit_many")
+        first, limits = parameters.start(f, p0, bounds)
         return Starts(self, f, np.broadcast_to(first, (*self.shape, first.size)), None, limits)
 
 
@@ -179,14 +180,14 @@ class Starts:
         else:
             first = self._called(np.arange(min(1, int(np.prod(maps.shape)))))
             self.n = first.shape[-1]
-        self.limits = parameters.limits(f, bounds, self.n, "curve_fit_many")
+        self.limits = parameters.limits(f, bounds, self.n)
 
     def take(self, numbers: IndexArray) -> FloatArray:
         """Return the starts of these fits, shape (b, N)."""
         if self._array is None:
             starts = self._called(numbers)
             if starts.shape != (numbers.size, self.n):
-                raise ValueError(
+                raise value_error(
                     f"p0 returned shape {starts.shape} for {numbers.size} fits; want "
                     f"{(numbers.size, self.n)}."
                 )
@@ -198,7 +199,7 @@ class Starts:
         value = self._function(self._maps.x_of(numbers), read_only(self._maps.y_of(numbers)))
         starts = as_floats(value, "p0 returned")
         if starts.ndim != 2 or len(starts) != numbers.size or starts.shape[1] == 0:
-            raise ValueError(
+            raise value_error(
                 f"p0 returned shape {starts.shape} for {numbers.size} fits; want "
                 f"({numbers.size}, N): the starts of the fits whose data y are, as rows."
             )
@@ -222,7 +223,7 @@ def _weights(sigma: FloatArray, missing: BoolArray | None) -> FloatArray:
     if kept.any():
         where = tuple(np.argwhere(kept)[0])
         value = np.broadcast_to(sigma, kept.shape)[where]
-        raise ValueError(f"sigma has {value}; {USABLE}, but for nan_policy='omit'.")
+        raise value_error(f"sigma has {value}; {USABLE}, but for nan_policy='omit'.")
     return np.where(bad, 0.0, weights)
 
 

@@ -6,12 +6,11 @@ steps, for many fits at a time: what `curve_fit` does for one, but that no steps
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
-from .._errors import optimize_warning, stacklevel
+from .._called import named, warn
+from .._errors import optimize_warning
 from .._input.arguments import EPS
 from .._jacobian.accuracy import FAR, NOTHING, ROUGH
 from .._many_result import ManyFits
@@ -180,12 +179,11 @@ def _sizes(x: FloatArray) -> FloatArray:
 def _warn(result: ManyFits) -> None:
     doubtful = result.doubtful
     index = tuple(map(int, np.unravel_index(int(np.argmax(doubtful)), doubtful.shape)))
-    warnings.warn(
-        f"The standard errors of {np.count_nonzero(doubtful):,} of {doubtful.size:,} fits may be "
+    text = named(
+        f"the standard errors of {np.count_nonzero(doubtful):,} of {doubtful.size:,} fits may be "
         "wrong, or there are none; of the first at "
         f"{index[0] if len(index) == 1 else index}. The result's doubtful tells which, its "
         "message(index) why. Count xdata from a point within the data, or pass "
-        "derivatives as jac; curve_fit, on one of them, seeks better ones, or says what is wrong.",
-        optimize_warning(),
-        stacklevel=stacklevel(),
+        "derivatives as jac; curve_fit, on one of them, seeks better ones, or says what is wrong."
     )
+    warn(text, optimize_warning())

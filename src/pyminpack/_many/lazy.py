@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import value_error
 from .._input import parameters
 from .._input.fit_data import is_dask
 from .._many_result import UNFINISHED, ManyFits
@@ -107,9 +108,11 @@ def curve_fit_lazily(
     da: Any = dask.array  # it has types, but for half of its functions
 
     if any(np.isnan(size) for size in ydata.shape):
-        raise ValueError("ydata has chunks of unknown size; call its compute_chunk_sizes() first.")
+        raise value_error("ydata has chunks of unknown size; call compute_chunk_sizes() first.")
     if ydata.ndim == 0:
-        raise ValueError("ydata has shape (); want (..., M), the points of a fit on the last axis.")
+        raise value_error(
+            "ydata has shape (); want (..., M), the points of a fit on the last axis."
+        )
     ydata = ydata.rechunk({-1: -1})
     shape = ydata.shape[:-1]
     axes = tuple(range(len(shape)))
@@ -135,14 +138,14 @@ def curve_fit_lazily(
         names.append("sigma")
     if not callable(p0) and np.ndim(p0) > 1:
         if np.shape(p0)[:-1] != shape:
-            raise ValueError(
+            raise value_error(
                 f"p0 has shape {np.shape(p0)}; want (N,), or {shape} and N: a start for each fit."
             )
         n = np.shape(p0)[-1]
         arrays += along(p0, n_axis)
         names.append("p0")
     else:
-        n = parameters.start(f, None if callable(p0) else p0, bounds, "curve_fit_many")[0].size
+        n = parameters.start(f, None if callable(p0) else p0, bounds)[0].size
     given = {"xdata": xdata, "sigma": sigma, "p0": p0}
     shared = {name: value for name, value in given.items() if name not in names}
     for name, value in shared.items():
@@ -176,7 +179,7 @@ def _fit_chunk(
         covariance="pcov" in (kind.names or ()), **settings,
     )  # fmt: skip
     if fits.popt.shape[-1:] != kind["popt"].shape:
-        raise ValueError(
+        raise value_error(
             f"p0 returned {fits.popt.shape[-1]} parameters; the signature of f names "
             f"{kind['popt'].shape[0]}."
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import type_error, value_error
 from .._input import parameters
 from .._input.arguments import EPS, as_floats, residual_eps
 from .data import Maps, Starts
@@ -106,11 +107,11 @@ class BatchModel:
             return function(self._x(rows), *_columns(x0))
         except Exception as error:
             if name == "f" and (text := parameters.wrong_number(function, self._n)):
-                raise TypeError(text) from error
+                raise type_error(text) from error
             if self._alone(name, function, x0, rows, 0) is None:
                 raise  # it is not the shapes
             text = f"{error!s:.200}".rstrip(".")
-            raise TypeError(f"{name} does not broadcast: {text}. {ADVICE}") from error
+            raise type_error(f"{name} does not broadcast: {text}. {ADVICE}") from error
 
     def _alone(
         self,
@@ -138,12 +139,12 @@ class BatchModel:
             pass
         alone = self._alone("f", self._f, x0, rows, 0)
         if alone is not None and alone.ndim == 1 and alone.size not in (1, m):
-            raise ValueError(
+            raise value_error(
                 f"f returned {alone.size} values for a fit, and ydata, shape {self._maps.y.shape}, "
                 f"has {m}: the last axis holds the points of a fit. "
                 "np.moveaxis(ydata, axis, -1) brings them there."
             )
-        raise TypeError(
+        raise type_error(
             f"f does not broadcast: it returned shape {values.shape} for {want[0]} fits; want "
             f"{want}. {ADVICE}"
         )
@@ -160,7 +161,7 @@ class BatchModel:
         tolerance = max(SUSPICIOUS, self.eps**0.5) * size
         if np.any(np.abs(together[i] - alone)[both] > tolerance):
             j = int(np.argmax(np.where(both, np.abs(together[i] - alone), 0.0)))
-            raise TypeError(
+            raise type_error(
                 f"f mixes fits: called for {len(together)} of them it gives {together[i, j]:.6g} "
                 f"where it gives {alone[j]:.6g} for one alone (fit {i}, point {j}). {ADVICE}"
                 + (OWN_X if rows else "")
@@ -178,7 +179,7 @@ class BatchModel:
         raise self._no_jacobian(shape, b)
 
     def _no_jacobian(self, shape: tuple[int, ...], b: int) -> TypeError:
-        return TypeError(
+        return type_error(
             f"jac returned shape {shape} for {b} fits; want {(b, self._maps.m, self._n)} = "
             "(b, M, N), or its axes in another order. Derivatives that do not depend on all "
             "parameters need np.broadcast_to or np.broadcast_arrays before they are stacked."

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._called import called, type_error, value_error
 from .._errors import add_note
 from .._input.arguments import as_diag, as_integer, improper, thread_count
 from .._input.compiled import Model
@@ -56,7 +57,8 @@ def checked_options(options: Mapping[str, Any]) -> Options:
     """Make `Options` of them; raise where one is unknown."""
     if unknown := [name for name in options if name not in OPTIONS]:
         raise TypeError(
-            f"unexpected keyword argument {unknown[0]!r}; the options are {', '.join(OPTIONS)}."
+            f"{called().function}() got an unexpected keyword argument {unknown[0]!r}; its options "
+            f"are {', '.join(OPTIONS)}."
         )
     return Options(**options)
 
@@ -69,7 +71,7 @@ def completed(options: Options, n: int, eps: float, bounds: FloatArray | None) -
         bounds=bounds,
     )
     if text := improper(n, options):
-        raise TypeError(f"{IMPROPER} {text}")
+        raise type_error(text, IMPROPER)
     return options
 
 
@@ -126,7 +128,7 @@ def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bo
     else:
         size = as_integer("chunk", chunk)
         if size < 1:
-            raise ValueError(f"chunk is {size}; want at least 1.")
+            raise value_error(f"chunk is {size}; want at least 1.")
     return max(1, min(size, -(-total // threads)))
 
 
@@ -210,7 +212,7 @@ def _quietly(work: Callable[[], None]) -> None:
 
 def _share(work: Callable[[], None], stop: npt.NDArray[np.bool_], threads: int) -> None:
     """Work in several threads; the first error ends all of them, and so does one in this thread."""
-    errors = list[BaseException]()
+    errors, name = list[BaseException](), called().function
 
     def take_part() -> None:
         try:
@@ -220,7 +222,7 @@ def _share(work: Callable[[], None], stop: npt.NDArray[np.bool_], threads: int) 
                 stop[0] = True
                 errors.append(error)
 
-    started = [threading.Thread(target=take_part, daemon=True) for _ in range(threads)]
+    started = [threading.Thread(target=take_part, name=name, daemon=True) for _ in range(threads)]
     try:
         for thread in started:
             thread.start()
