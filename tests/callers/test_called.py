@@ -157,5 +157,5 @@ def test_model_that_fits():
     def f(t, a, k):
         leastsq(lambda x: "text", [1.0])
 
-    with pytest.raises(TypeError, match="^leastsq: func returned str 'text'"):
+    with pytest.raises(TypeError, match=r"^leastsq: func returned str 'text'"):
         curve_fit(f, T, Y, [1.0, 1.0])
