@@ -337,8 +337,8 @@ class TestDates:
     @pytest.mark.parametrize(
         ("data", "none"),
         [
-            (DAYS, np.datetime64("NaT")),
-            (SPANS, np.timedelta64("NaT")),
+            (DAYS, np.datetime64("NaT", "D")),
+            (SPANS, np.timedelta64("NaT", "D")),
             (pd.Series(DAYS), pd.NaT),
             (pd.Series(SPANS), pd.NaT),
         ],
