@@ -120,6 +120,9 @@ def leastsq_many(
 
     Notes
     -----
+    ``pcov`` and ``stderr`` come of the last Jacobians as these are: whether differences were good
+    enough for standard errors is looked at by `curve_fit_many` alone.
+
     `func` is called for two fits first, to learn M. Warnings of NumPy's about numbers out of range
     are off while it runs: a step too far is taken back.
 

@@ -181,13 +181,15 @@ def not_found(
     """
     limit = "maxfev" if options.get("max_nfev") is None else "max_nfev"
     helps = advice(ier, limit)
+    if "nan" in bad and ier == INFO_NONFINITE:
+        return f"Optimal parameters not found: {named(f'the data are not finite: {bad}.')}"
     if mesg.startswith(IMPROPER):
         mesg = named(mesg.removeprefix(f"{IMPROPER} "), IMPROPER)
     elif not helps:
         mesg = named(mesg)
     text = f"Optimal parameters not found: {mesg}"
-    if bad:
-        return f"{text} In the data, {bad}."
+    if bad and ier == INFO_NONFINITE:
+        text += f" In the data, {bad}."
     if ier == INFO_MAXFEV:
         text = text.replace("max_nfev", limit)
     text += helps

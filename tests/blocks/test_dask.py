@@ -52,6 +52,11 @@ class TestArrays:
             assert (found.nfev, found.dof) == (local.nfev, local.dof)
             assert [f.size for f in found.infodict["fvec"]] == [700, 700, 700, 700, 200]
 
+    def test_in_a_dict(self):
+        x, y = arrays()
+        found = curve_fit(lambda data, *p: peak(data["t"], *p), {"t": x, "two": 2 * x}, y, START)
+        assert bits(found) == bits(curve_fit(peak, T, Y, START, chunk=700))
+
     def test_large_partitions(self):
         """Protects memory: a partition is cut further where it is worked on, as `chunk` says."""
         sizes = set()

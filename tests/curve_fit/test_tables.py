@@ -117,6 +117,21 @@ class DatasetOfXarray(dict):
         return type(self)({name: values[index["t"]] for name, values in self.items()})
 
 
+class ArrayOfXarray:
+    """Two predictors, on dimensions in any order; no numpy array, whose last axis is the data's."""
+
+    def __init__(self, values, dims):
+        self.values, self.dims = values, dims
+        self.sizes = dict(zip(dims, values.shape, strict=True))
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    def isel(self, index):
+        at = tuple(index.get(name, slice(None)) for name in self.dims)
+        return type(self)(self.values[at], self.dims)
+
+
 def assert_same(fit, reference):
     for ours, due in zip(fit, reference, strict=True):
         assert type(ours) is np.ndarray
@@ -202,6 +217,21 @@ def tables():
     return pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
 
 
+@pytest.mark.parametrize("dims", [("kind", "t"), ("t", "kind")])
+def test_predictors_of_xarray(dims):
+    values = np.stack([T, np.where(KEEP, T, np.nan)])
+    data = ArrayOfXarray(values if dims[1] == "t" else values.T, dims)
+
+    def model(data, a, b):
+        first, second = np.asarray(data) if dims[1] == "t" else np.asarray(data).T
+        return decay(first, a, b) + 0.0 * second
+
+    with pytest.raises(ValueError, match=r"xdata\[(1, 2|2, 1)\] is nan"):
+        curve_fit(model, data, Y, START, nan_policy="raise")
+    fit = curve_fit(model, data, Y, START, nan_policy="omit")
+    assert_same(fit, curve_fit(decay, T[KEEP], Y[KEEP], START))
+
+
 class TestTables:
     @tables()
     def test_passes_as_it_is(self, table):
@@ -224,7 +254,7 @@ class TestTables:
     def test_nan_is_named_where_the_fit_fails(self, table):
         data = table({"t": np.where(KEEP, T, np.nan)})
         with pytest.raises(
-            RuntimeError, match=r"In the data, xdata\['t'\]\[2\] is nan; nan_policy"
+            RuntimeError, match=r"curve_fit: the data are not finite: xdata\['t'\]\[2\] is nan; na"
         ):
             curve_fit(Rows(), data, Y, START)
 

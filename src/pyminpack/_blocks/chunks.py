@@ -14,7 +14,7 @@ from .._fit.compare import compared, jacobian_of
 from .._fit.weights import Weights, as_weights
 from .._input import fit_data
 from .._input.arguments import EPS, as_floats, describe
-from .._input.missing import apply_policy, is_array, is_column
+from .._input.missing import apply_policy, dimension, is_array, is_column
 from .._minpack import enorm
 from .driver import Compared, Part
 
@@ -102,6 +102,8 @@ def _require_rows(name: str, data: Any, size: int) -> None:
     """Raise where `data` cannot be cut as the `size` observations are."""
     if is_array(data) or is_column(data) or hasattr(data, "iloc"):
         shape = (len(data),) if hasattr(data, "iloc") else data.shape
+    elif hasattr(data, "isel") and dimension(data, size) is not None:
+        return
     elif isinstance(data, np.ndarray):  # records
         shape = data.shape
     elif isinstance(data, Mapping):
@@ -128,6 +130,8 @@ def _rows_of(data: Any, rows: slice, size: int) -> Any:
     """Cut `rows` out of an array, or out of the rows of a table."""
     if isinstance(data, np.ndarray):
         return np.asarray(data[..., rows])  # no longer a memmap, whose every result is one, too
+    if hasattr(data, "isel"):
+        return data.isel({dimension(data, size): rows})
     if isinstance(data, Mapping):
         return {key: _rows_of(column, rows, size) for key, column in data.items()}
     return data.iloc[rows] if hasattr(data, "iloc") else data[rows]

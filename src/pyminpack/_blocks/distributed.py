@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import dask
@@ -14,6 +14,7 @@ import numpy as np
 
 from .._called import value_error
 from .._errors import add_note
+from .._input.missing import dimension
 from .chunks import Chunk, Chunks, require_shape
 from .crew import Crew
 
@@ -46,15 +47,11 @@ class DaskChunks:
             starts = [-1] * ydata.npartitions
             parts = {name: data.to_delayed() for name, data in given.items()}
         else:
-            arrays = {name: _as_array(data) for name, data in given.items()}
-            y = arrays["ydata"]
+            y = _as_array(ydata)
             if y.ndim != 1:
                 raise value_error(f"ydata have the shape {y.shape}; in chunks, want (M,).")
             starts = _starts(y.chunks[0])
-            parts = {
-                name: _like(name, data, y).to_delayed().ravel().tolist()
-                for name, data in arrays.items()
-            }
+            parts = {name: _parts(name, data, y) for name, data in given.items()}
         sigmas = parts.get("sigma", [sigma] * len(starts))
         self.parts = list(zip(starts, parts["xdata"], parts["ydata"], sigmas, strict=True))
 
@@ -77,7 +74,8 @@ class DaskChunks:
         take = dask.delayed(_spread, pure=False)
         chunks = _compute(dask.delayed(list)([take(*part, most // len(some)) for part in some]))
         x, y, sigma = (
-            _joined([getattr(chunk, name) for chunk in chunks]) for name in ("x", "y", "sigma")
+            _joined([getattr(chunk, name) for chunk in chunks], len(chunks[0].y))
+            for name in ("x", "y", "sigma")
         )
         return Chunk(-1, x, y, sigma)
 
@@ -148,14 +146,34 @@ def _spread(start: int, x: Any, y: Any, sigma: Any, most: int) -> Chunk:
     return _slice(start, x, y, sigma, slice(0, len(y), max(1, len(y) // max(most, 1))))
 
 
-def _joined(pieces: list[Any]) -> Any:
-    """Put pieces of an array, or of a table, together."""
+def _joined(pieces: list[Any], size: int) -> Any:
+    """Put pieces of an array, or of a table, together, the first of which has `size` rows."""
     first = pieces[0]
     if isinstance(first, np.ndarray):
         return np.concatenate(pieces, axis=-1)
+    if isinstance(first, dict):
+        return {key: _joined([piece[key] for piece in pieces], size) for key in first}
+    if hasattr(first, "isel"):  # a Dataset of xarray's
+        concat = import_module("xarray").concat
+        return concat(pieces, dimension(first, size), data_vars="minimal")
     if hasattr(first, "iloc"):
         return import_module(type(first).__module__.partition(".")[0]).concat(pieces)
     return first
+
+
+def _parts(name: str, data: Any, y: Any) -> list[Any]:
+    """Return what lies in each chunk of `y`, an array of Dask's."""
+    stops = list(accumulate(y.chunks[0]))
+    if hasattr(data, "isel") and hasattr(data, "keys"):  # a Dataset of xarray's
+        along = dimension(data, y.size)
+        if along is None:
+            require_shape(name, tuple(dict(data.sizes).values()), y.size)
+        return [data.isel({along: slice(*ends)}) for ends in pairwise([0, *stops])]
+    if isinstance(data, Mapping):
+        columns = {key: _parts(f"{name}[{key!r}]", column, y) for key, column in data.items()}
+        return [{key: column[k] for key, column in columns.items()} for k in range(len(stops))]
+    parts: list[Any] = _like(name, _as_array(data), y).to_delayed().ravel().tolist()
+    return parts
 
 
 def _is_table(data: Any) -> bool:

@@ -11,7 +11,15 @@ import numpy.typing as npt
 from .._called import value_error
 from .arguments import shown
 
-__all__ = ["apply_policy", "as_numbers", "columns", "first_bad", "is_array", "is_column"]
+__all__ = [
+    "apply_policy",
+    "as_numbers",
+    "columns",
+    "dimension",
+    "first_bad",
+    "is_array",
+    "is_column",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -48,6 +56,11 @@ def columns(data: Any) -> Iterator[tuple[str, FloatArray]]:
         if data.dtype == np.float64:
             yield "", data
         return
+    if hasattr(data, "isel") and not hasattr(data, "keys"):  # an array of xarray's
+        numbers = as_numbers(data, np.asarray(data))
+        if numbers is not None:
+            yield "", numbers
+        return
     for key in _names(data):
         try:
             numbers = as_numbers(data[key], np.asarray(data[key]))
@@ -67,6 +80,12 @@ def _names(data: Any) -> Any:
     if hasattr(data, "keys"):
         return data.keys()
     return getattr(data, "column_names", data.columns if hasattr(data, "height") else ())
+
+
+def dimension(data: Any, size: int) -> Any:
+    """Name of the dimension of xarray's data that observations of this number lie on, or None."""
+    along = [name for name, extent in dict(data.sizes).items() if extent == size]
+    return along[0] if len(along) == 1 else None
 
 
 def first_bad(name: str, array: FloatArray, bad: BoolArray) -> str:
@@ -115,6 +134,8 @@ def apply_policy(
             missing |= bad.diagonal()
         elif bad.shape[-1:] == y.shape:
             missing |= bad.any(axis=tuple(range(bad.ndim - 1)))
+        elif bad.shape.count(y.size) == 1:  # of xarray's, whose dimensions are in any order
+            missing |= np.moveaxis(bad, bad.shape.index(y.size), 0).reshape(y.size, -1).any(axis=1)
     keep = ~missing
     if sigma is not None:
         sigma = _of_observations(sigma, keep)
@@ -133,9 +154,9 @@ def _rows(data: Any, keep: BoolArray) -> Any:
     if isinstance(data, np.ndarray):
         return data[..., keep]
     if hasattr(data, "isel"):  # xarray
-        along = [name for name, size in dict(data.sizes).items() if size == keep.size]
-        if len(along) == 1:
-            return data.isel({along[0]: keep})
+        along = dimension(data, keep.size)
+        if along is not None:
+            return data.isel({along: keep})
     elif hasattr(data, "loc"):  # pandas
         return data.loc[keep]
     elif hasattr(data, "column_names") or hasattr(data, "height"):  # pyarrow, polars
