@@ -28,7 +28,7 @@ typedef struct {
     int64_t iteration;
     double fnorm, xnorm, pnorm, gnorm, delta, par, prered, dirder, longest, size, best_fnorm;
     int64_t attempt_maxfev;
-    int best_info;
+    int best_info, predicted;
 } lm_state;
 
 enum { LM_INSIDE = 9 }; /* vectors of n numbers that a fit within bounds has in `inside` */

@@ -75,6 +75,7 @@ module minpack_state
       real(c_double) :: best_fnorm = 0.0_wp  !! ‖f‖ and info at the best end of an attempt so far
       integer(c_int64_t) :: attempt_maxfev = 0
       integer(c_int) :: best_info = 0
+      integer(c_int) :: predicted = 0  !! 1 where the last trial has come out about as it was to
    end type lm_state
 
 contains

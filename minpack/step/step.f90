@@ -38,6 +38,7 @@ module minpack_step
    real(wp), parameter :: fading = 0.5_wp
       !! Of D after a step between walls: columns are large next to some, where 1/x or log x is,
       !! and D, which never shrinks, would make the rest of the fit crawl.
+   real(wp), parameter :: as_predicted = 0.25_wp  !! how far from 1 `ratio` may be for that
    real(wp), parameter :: small_factor = 0.03_wp
       !! First step bound: small steps stay in the valley that they start in.
 
@@ -138,9 +139,10 @@ contains
          if (squeezed) then
             call propose_inside(n, r, ldr, ipvt, diag, qtf, inside(:, in_norms), &
                                 inside(:, in_cosines), state%fnorm, x, inside(:, in_start), lower, &
-                                upper, state%longest, known, state%delta, state%par, p, &
-                                state%pnorm, state%prered, state%dirder, x_trial, acnorm, work, &
-                                inside(:, in_walls), inside(:, in_work:), scratch_size, scratch)
+                                upper, state%longest, known, state%predicted /= 0, state%delta, &
+                                state%par, p, state%pnorm, state%prered, state%dirder, x_trial, &
+                                acnorm, work, inside(:, in_walls), inside(:, in_work:), &
+                                scratch_size, scratch)
          end if
          state%squeezed = merge(1, 0, squeezed)
          state%walls = max(state%walls, state%squeezed)
@@ -189,6 +191,7 @@ contains
       state%gnorm = 0.0_wp
       state%iteration = state%iteration + 1
       state%at_start = 1
+      state%predicted = 0
       state%phase = phase_search
       state%request = request_jacobian
       if (.not. is_finite(state%fnorm)) call stop_with(state, info_nonfinite)
@@ -264,6 +267,7 @@ contains
       delta = state%delta
       call judge(state%fnorm, state%fnorm_trial, state%pnorm, state%prered, state%dirder, &
                  state%delta, state%par, actred, ratio, accepted)
+      state%predicted = merge(1, 0, abs(ratio - 1.0_wp) <= as_predicted)
       ! It was the walls that kept the step short, not the model.
       if (state%squeezed /= 0 .and. ratio > ratio_shrink) state%delta = max(state%delta, delta)
       if (accepted /= 0) then

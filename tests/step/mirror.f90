@@ -23,7 +23,8 @@ contains
                        12_c_int, 13_c_int, 14_c_int, 15_c_int, 16_c_int, 17_c_int, 18_c_int, &
                        19_c_int64_t, 20.0_c_double, 21.0_c_double, 22.0_c_double, 23.0_c_double, &
                        24.0_c_double, 25.0_c_double, 26.0_c_double, 27.0_c_double, 28.0_c_double, &
-                       29.0_c_double, 30.0_c_double, 31_c_int64_t, 32_c_int)
+                       29.0_c_double, 30.0_c_double, 31_c_int64_t, 32_c_int, &
+                       33_c_int)
    end subroutine numbered_state
 
    subroutine constants(values) bind(c, name="constants")

@@ -20,7 +20,7 @@ main(void)
         (double)s.nfev, (double)s.njev, s.info, s.accepted, s.nonfinite_trial, s.at_start, s.squeezed,
         s.walls, s.phase, s.attempt, (double)s.iteration, s.fnorm, s.xnorm, s.pnorm, s.gnorm,
         s.delta, s.par, s.prered, s.dirder, s.longest, s.size, s.best_fnorm, (double)s.attempt_maxfev,
-        s.best_info,
+        s.best_info, s.predicted,
     };
     for (int i = 0; i < (int)(sizeof found / sizeof *found); i++) {
         if (found[i] != i + 1) {

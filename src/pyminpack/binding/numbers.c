@@ -13,12 +13,12 @@ static const size_t doubles[] = {
 static const size_t longs[] = {AT(maxfev), AT(nfev), AT(njev), AT(iteration), AT(attempt_maxfev)};
 static const size_t ints[] = {
     AT(mode),     AT(request), AT(info),  AT(accepted), AT(nonfinite_trial), AT(at_start),
-    AT(squeezed), AT(walls),   AT(phase), AT(attempt),  AT(best_info),
+    AT(squeezed), AT(walls),   AT(phase), AT(attempt),  AT(best_info),       AT(predicted),
 };
 
 enum { DOUBLES = sizeof doubles / sizeof *doubles, LONGS = sizeof longs / sizeof *longs,
-       INTS = sizeof ints / sizeof *ints, PADDING = 4 };
-_Static_assert(sizeof(lm_state) == 8 * (DOUBLES + LONGS) + sizeof(int) * INTS + PADDING,
+       INTS = sizeof ints / sizeof *ints };
+_Static_assert(sizeof(lm_state) == 8 * (DOUBLES + LONGS) + sizeof(int) * INTS,
                "a field of lm_state that is not listed here");
 
 /* The vectors of a fit, and how many numbers they hold. */
