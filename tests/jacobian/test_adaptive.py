@@ -56,6 +56,23 @@ def test_smooth(name):
     assert not jacobian.coarse.any()
 
 
+@pytest.mark.parametrize("x", [[3.0, 1.0, 0.5], [2.5, 1.2, 0.4]])
+@pytest.mark.parametrize("noise", [1e-8, 8e-6, 5e-5])
+def test_noise_that_is_smooth(noise, x):
+    """Over steps of 1e-10, where its slope is a thousand times that of the model."""
+
+    def model(x):
+        return x[0] * np.exp(-x[1] * T) + x[2]
+
+    def f(x):
+        values = model(x)
+        return values * (1 + noise * np.sin(1e9 * values * (1 + np.arange(T.size))))
+
+    jacobian = Adaptive(f, size=float(np.linalg.norm(model(x))))
+    found, right = jacobian(np.array(x)), complex_jacobian(model, x)
+    assert np.all(column_norms((found - right).T) <= 0.05 * column_norms(right.T))
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_again_nearby(name):
     """Later Jacobians keep the steps, at ten calls a parameter, and are no worse."""

@@ -44,8 +44,9 @@ NO_DERIVATIVE = 0.1
 ROUNDING = 0.3
 #: Error at a later point that a step is kept with, in units of that at the first, and at least.
 WORSE, GOOD_ENOUGH = 8.0, 1e-7
-#: Distance of two columns that is hardly met by chance.
-ALIKE = 1e-3
+#: Distance of two columns that is hardly met by chance; and where those of the next steps grow as
+#: rounding errors do, those of a model whose noise is smooth over yet shorter ones, say.
+ALIKE, ALIKE_IN_NOISE = 1e-3, 5e-2
 #: Steps of an extrapolation, and the relative distance below which halving them converges.
 HALVINGS, CONVERGES = 5, 0.3
 
@@ -277,12 +278,12 @@ def _past_the_best(distances: list[float]) -> bool:
         return False
     least = min(finite)
     following = finite[finite.index(least) + 1 :]
-    return (
-        least < ALIKE
-        and len(following) > 1
-        and min(following[-2:]) > RATIO / 2 * least
-        and following[0] < RATIO**2 * least
-    )
+    if len(following) < 2 or min(following[-2:]) <= RATIO / 2 * least:
+        return False
+    if least < ALIKE:
+        return following[0] < RATIO**2 * least
+    grown = following[1] > min(RATIO / 2 * following[0], 0.5)
+    return least < ALIKE_IN_NOISE and following[0] < 2 * RATIO * least and grown
 
 
 def _powers(first: float, last: float) -> list[float]:
