@@ -117,40 +117,39 @@ contains
       integer(ik), intent(in) :: scratch_size
       real(wp), intent(inout) :: scratch(scratch_size)  !! work of `lmpar`
       real(wp) :: linear
-      integer(ik) :: k
+      integer(ik) :: k, raised, holding
       logical :: sound
 
       if (longest > 0.0_wp) delta = min(delta, longest)
       sound = predicted
       call survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, walls, sound, &
-                  work(:, 1), work(:, 2))
+                  work(:, 1), work(:, 2), raised, holding)
       call squeeze(n, r, ldr, ipvt, diag, qtf, x, start, work(:, 1), work(:, 2), known, sound, &
-                   delta, par, p, walls, work1, work2, x_trial, work(:, 3), work(:, 4), &
-                   scratch_size, scratch)
-      do k = 1, n
-         x_trial(k) = x(k) + p(k)
-      end do
+                   delta, par, p, walls, raised, holding, work1, work2, x_trial, work(:, 3), &
+                   work(:, 4), scratch_size, scratch)
+      x_trial = x + p
       if (leaves(n, x_trial, p, lower, upper)) then  ! by lmpar's tenth
          p = min(max(p, -work(:, 1)), work(:, 2))
          x_trial = min(max(x + p, lower), upper)
          call times_upper(n, r, ldr, ipvt, p, work1)
       end if
-      work2 = diag*p
-      pnorm = enorm(n, work2)
-
       prered = 0.0_wp
       dirder = 0.0_wp
       do k = 1, n
+         work2(k) = diag(k)*p(k)
          linear = work1(k)/fnorm
          dirder = dirder + linear*(qtf(k)/fnorm)
          prered = prered - linear**2
       end do
       prered = prered - 2.0_wp*dirder
-      call let_go(n, norms, diag, work(:, 3), par, p, work(:, 1), work(:, 2), walls)
+      pnorm = enorm(n, work2)
+      if (raised > 0) then
+         call let_go(n, norms, diag, work(:, 3), par, p, work(:, 1), work(:, 2), raised, walls)
+      end if
    end subroutine propose_inside
 
    pure subroutine survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, walls, &
-                          sound, below, above)
+                          sound, below, above, raised, holding)
       !! Forget the walls that descent leads away from; hold what is all but on its wall.
       integer(ik), intent(in) :: n
       real(wp), intent(in) :: diag(n)
@@ -166,6 +165,8 @@ contains
       logical, intent(inout) :: sound  !! whether the linear model may be relied on
       real(wp), intent(out) :: below(n)  !! how far the variables may go
       real(wp), intent(out) :: above(n)
+      integer(ik), intent(out) :: raised  !! how many walls there are
+      integer(ik), intent(out) :: holding  !! and held variables
       real(wp) :: cosine, length, way, share, reach, size
       integer(ik) :: k
 
@@ -195,14 +196,23 @@ contains
       ! One less the largest share of ‖f‖ that a variable has still to give away, to first order, on
       ! its way to its wall or to the minimum along it, whichever is nearer.
       reach = min(max(1.0_wp - share, least_reach), largest_reach)
+      raised = 0
+      holding = 0
       do k = 1, n
          length = reach
-         if (sound .and. abs(walls(k)) > 0.0_wp) then
-            if (merge(below(k), above(k), walls(k) < 0.0_wp) &
-                <= sound_gap*max(abs(x(k)), abs(start(k)))) then
-               walls(k) = sign(held_wall, walls(k))
+         if (abs(walls(k)) > 0.0_wp) then
+            if (sound) then
+               if (merge(below(k), above(k), walls(k) < 0.0_wp) &
+                   <= sound_gap*max(abs(x(k)), abs(start(k)))) then
+                  walls(k) = sign(held_wall, walls(k))
+               end if
+               if (abs(walls(k)) >= held_wall) length = largest_reach
             end if
-            if (abs(walls(k)) >= held_wall) length = largest_reach
+            if (abs(walls(k)) >= held_wall) then
+               holding = holding + 1
+            else
+               raised = raised + 1
+            end if
          end if
          below(k) = room(below(k), diag(k), longest, length)
          above(k) = room(above(k), diag(k), longest, length)
@@ -221,8 +231,8 @@ contains
    end function room
 
    pure subroutine squeeze(n, r, ldr, ipvt, diag, qtf, x, start, below, above, known, sound, &
-                           delta, par, p, walls, rp, work1, work2, d, residual, scratch_size, &
-                           scratch)
+                           delta, par, p, walls, raised, holding, rp, work1, work2, d, &
+                           residual, scratch_size, scratch)
       !! p, in the ellipsoid of a raised D, between the walls.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
@@ -240,6 +250,8 @@ contains
       real(wp), intent(inout) :: par
       real(wp), intent(inout) :: p(n)
       real(wp), intent(inout) :: walls(n)
+      integer(ik), intent(inout) :: raised
+      integer(ik), intent(inout) :: holding
       real(wp), intent(out) :: rp(n)  !! R Pᵀ p; work before
       real(wp), intent(out) :: work1(n)
       real(wp), intent(out) :: work2(n)
@@ -249,20 +261,11 @@ contains
       integer(ik), intent(in) :: scratch_size
       real(wp), intent(inout) :: scratch(scratch_size)
       real(wp) :: length, crowd
-      integer(ik) :: k, raised, holding
+      integer(ik) :: k
       integer :: round
       logical :: inside
 
-      raised = 0
-      holding = 0
       inside = .false.
-      do k = 1, n
-         if (abs(walls(k)) >= held_wall) then
-            holding = holding + 1
-         else if (abs(walls(k)) > 0.0_wp) then
-            raised = raised + 1
-         end if
-      end do
       ! Walls that share an ellipsoid's radius alike are each met by a part of the room only.
       crowd = sqrt(sqrt(real(max(raised, 1_ik), wp)))
       do k = 1, n
@@ -281,15 +284,16 @@ contains
       rounds: do round = 1, max_rounds
          if (inside) exit rounds
          residual = qtf
-         if (holding > 0) then
-            call hold(n, below, above, walls, p)
-            call shift(n, r, ldr, ipvt, walls, p, residual)
-         end if
+         if (holding > 0) call hold(n, r, ldr, ipvt, below, above, walls, p, residual)
          if (holding > 0 .and. raised == 0) then
             ! The others may well be free. To hold a variable is to take its column out of R.
-            rp = merge(huge(1.0_wp), 0.0_wp, abs(walls) >= held_wall)
+            do k = 1, n
+               rp(k) = merge(huge(1.0_wp), 0.0_wp, abs(walls(k)) >= held_wall)
+            end do
             call qrsolv(n, r, ldr, ipvt, rp, residual, p, work1, work2)
-            rp = merge(0.0_wp, diag*p, abs(walls) >= held_wall)
+            do k = 1, n
+               rp(k) = merge(0.0_wp, diag(k)*p(k), rp(k) > 0.0_wp)
+            end do
             length = enorm(n, rp)
             inside = length <= overlong*delta
             if (inside) par = 0.0_wp
@@ -298,8 +302,13 @@ contains
             call lmpar(n, r, ldr, ipvt, d, residual, delta, par, p, length, rp, work1, work2, &
                        scratch_size, scratch)
          end if
-         p = -p
-         if (holding > 0) call hold(n, below, above, walls, p)
+         do k = 1, n
+            if (abs(walls(k)) >= held_wall) then
+               p(k) = merge(-below(k), above(k), walls(k) < 0.0_wp)
+            else
+               p(k) = -p(k)
+            end if
+         end do
          call meet(n, diag, x, start, below, above, sound, delta, p, walls, d, raised, holding, &
                    inside)
          if (.not. inside) cycle rounds
@@ -348,36 +357,27 @@ contains
       end do
    end subroutine release
 
-   pure subroutine hold(n, below, above, walls, p)
-      !! The held variables go as far as they may.
-      integer(ik), intent(in) :: n
-      real(wp), intent(in) :: below(n)
-      real(wp), intent(in) :: above(n)
-      real(wp), intent(in) :: walls(n)
-      real(wp), intent(inout) :: p(n)
-      integer(ik) :: k
-
-      do k = 1, n
-         if (abs(walls(k)) >= held_wall) p(k) = merge(-below(k), above(k), walls(k) < 0.0_wp)
-      end do
-   end subroutine hold
-
-   pure subroutine shift(n, r, ldr, ipvt, walls, p, shifted)
-      !! Add what the held variables do.
+   pure subroutine hold(n, r, ldr, ipvt, below, above, walls, p, residual)
+      !! The held variables go as far as they may, before the others are solved for.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(in) :: r(ldr, n)
       integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: below(n)
+      real(wp), intent(in) :: above(n)
       real(wp), intent(in) :: walls(n)
-      real(wp), intent(in) :: p(n)
-      real(wp), intent(inout) :: shifted(n)
+      real(wp), intent(inout) :: p(n)
+      real(wp), intent(inout) :: residual(n)
       integer(ik) :: j, k
 
       do j = 1, n
          k = int(ipvt(j), ik)
-         if (abs(walls(k)) >= held_wall) shifted(1:j) = shifted(1:j) + p(k)*r(1:j, j)
+         if (abs(walls(k)) >= held_wall) then
+            p(k) = merge(-below(k), above(k), walls(k) < 0.0_wp)
+            residual(1:j) = residual(1:j) + p(k)*r(1:j, j)
+         end if
       end do
-   end subroutine shift
+   end subroutine hold
 
    pure subroutine meet(n, diag, x, start, below, above, sound, delta, p, walls, d, raised, &
                         holding, inside)
@@ -428,7 +428,7 @@ contains
       d = max(diag, min(delta/max(room, tiny(room)), diag/epsmch))
    end function raised_to
 
-   pure subroutine let_go(n, norms, diag, d, par, p, below, above, walls)
+   pure subroutine let_go(n, norms, diag, d, par, p, below, above, raised, walls)
       !! Forget the walls that would not have been met with MINPACK's D, to first order: by far,
       !! where they are many, as each has but its share of the step.
       integer(ik), intent(in) :: n
@@ -439,12 +439,12 @@ contains
       real(wp), intent(in) :: p(n)
       real(wp), intent(in) :: below(n)
       real(wp), intent(in) :: above(n)
+      integer(ik), intent(in) :: raised
       real(wp), intent(inout) :: walls(n)
       real(wp) :: curvature, crowd, room
       integer(ik) :: k
 
-      crowd = real(count(abs(walls) > 0.0_wp .and. abs(walls) < held_wall), wp)
-      if (.not. crowd > 0.0_wp) return
+      crowd = real(raised, wp)
       do k = 1, n
          if (abs(walls(k)) > 0.0_wp .and. abs(walls(k)) < held_wall) then
             curvature = norms(k)**2

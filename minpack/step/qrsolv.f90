@@ -75,7 +75,7 @@ contains
          radius = sqrt(radius)  ! one root and one quotient: they are what a small n waits for
          cosine = s/radius
          sine = d/radius
-      else if (abs(d) > huge(d)) then  ! par or D has overflown: the variable is held
+      else if (abs(d) >= huge(d)) then  ! the variable is held, or par or D has overflown
          radius = abs(d)
          cosine = 0.0_wp
          sine = sign(1.0_wp, d)
