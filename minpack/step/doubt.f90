@@ -26,6 +26,8 @@ module minpack_doubt
       !! part of itself that a variable may still move by. Of one that is smaller than its standard
       !! error, `far` lets pass steps that change its column, and so the standard error, by as much
       !! as there is of it: where a curve is all but saturated, say
+   real(wp), parameter :: settled = 1.0e-7_wp
+      !! part of the residuals below which no such move is promised: a variable may well be 0
    real(wp), parameter :: exact_data = 1.0e-5_wp
       !! least standard deviation of the residuals, in units of the data
    real(wp), parameter :: nothing = 1.0e3_wp*epsmch
@@ -96,7 +98,7 @@ contains
          promise = enorm(n, qtf)
          if (promise > max(far*fnorm, least*data_norm)) reason = doubt_unfinished
          ! |e_jᵀ R⁻¹ qtf| ≤ ‖R⁻ᵀ e_j‖ ‖qtf‖
-         if (fnorm > exact_data*data_norm) then
+         if (fnorm > exact_data*data_norm .and. promise > settled*fnorm) then
             do j = 1, n
                if (sqrt(covariance(j, j))*promise > moves*abs(x(j))) reason = doubt_unfinished
             end do

@@ -71,6 +71,7 @@ def test_parameter_that_still_moves():
     """By a small part of its standard error, 1, which is a large part of itself."""
     assert doubt(x=(1.0, 1e-3), qtf=(0.0, 1e-5), error=1e-30) == UNFINISHED
     assert doubt(x=(1.0, 1e-1), qtf=(0.0, 1e-5), error=1e-30) == NO_DOUBT
+    assert doubt(x=(1.0, 1e-9), qtf=(0.0, 1e-9), error=1e-30) == NO_DOUBT  # 0, but for rounding
     assert doubt(x=(1.0, 1e-7), qtf=(0.0, 1e-9), error=1e-30, fnorm=1e-6) == NO_DOUBT  # exact data
 
 

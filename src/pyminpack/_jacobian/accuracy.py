@@ -19,7 +19,7 @@ from .._fit.covariance import norm
 from .._input.arguments import EPS
 from .._minpack import DOUBT_TRUNCATION, DOUBT_UNFINISHED
 from .adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
-from .doubt import FullOutput
+from .doubt import FullOutput, reason_to_doubt
 from .refit import Meter, OutOfCalls, as_far_as_can_be, go_on, is_no_higher, quiet, refit
 
 if TYPE_CHECKING:
@@ -338,7 +338,10 @@ def _is_unfinished(outcome: FullOutput, limits: Limits, scale: float) -> bool:
     x, _, infodict = outcome[:3]
     if _held(x, limits).any():
         return False
-    return norm(infodict["qtf"]) > max(PROMISE * norm(infodict["fvec"]), NOTHING * scale)
+    fnorm = norm(infodict["fvec"])
+    if norm(infodict["qtf"]) > max(PROMISE * fnorm, NOTHING * scale):
+        return True
+    return reason_to_doubt(outcome, fnorm, scale, "given", EPS) == DOUBT_UNFINISHED
 
 
 def _involved(parameters: npt.NDArray[np.intp], directions: FloatArray) -> list[int]:
