@@ -27,7 +27,7 @@ contains
          !! until it gets the solution: the row of D on its way out
       real(c_double), intent(out) :: sdiag(n)  !! diagonal of S
       real(c_double), intent(out) :: rhs(n)  !! work: qtb under the same rotations
-      real(wp) :: carried
+      real(wp) :: carried, cosine, sine, old
       integer(ik) :: i, j, k
 
       do j = 1, n
@@ -45,8 +45,16 @@ contains
          carried = 0.0_wp
          do k = j, n
             if (abs(z(k)) > 0.0_wp) then
-               call rotate(n - k, sdiag(k), z(k), r(min(k + 1, n):n, k), z(min(k + 1, n):n), &
-                           rhs(k), carried)
+               call rotation(sdiag(k), z(k), cosine, sine)
+               old = rhs(k)
+               rhs(k) = cosine*old + sine*carried
+               carried = cosine*carried - sine*old
+               !GCC$ vector
+               do i = k + 1, n
+                  old = r(i, k)
+                  r(i, k) = cosine*old + sine*z(i)
+                  z(i) = cosine*z(i) - sine*old
+               end do
             end if
          end do
       end do rows
@@ -57,17 +65,13 @@ contains
       end do
    end subroutine qrsolv
 
-   pure subroutine rotate(tail, s, d, s_tail, d_tail, rhs, carried)
-      !! The rotation that annihilates d against s, applied to the rest of both rows.
-      integer(ik), intent(in) :: tail
+   pure subroutine rotation(s, d, cosine, sine)
+      !! The rotation that annihilates d against s.
       real(wp), intent(inout) :: s
       real(wp), intent(in) :: d  !! /= 0
-      real(wp), intent(inout) :: s_tail(tail)
-      real(wp), intent(inout) :: d_tail(tail)
-      real(wp), intent(inout) :: rhs
-      real(wp), intent(inout) :: carried
-      real(wp) :: cosine, sine, radius, old
-      integer(ik) :: i
+      real(wp), intent(out) :: cosine
+      real(wp), intent(out) :: sine
+      real(wp) :: radius
       integer :: shift
 
       radius = s**2 + d**2
@@ -87,16 +91,7 @@ contains
          radius = scale(radius, shift)
       end if
       s = radius
-      old = rhs
-      rhs = cosine*old + sine*carried
-      carried = cosine*carried - sine*old
-      !GCC$ vector
-      do i = 1, tail
-         old = s_tail(i)
-         s_tail(i) = cosine*old + sine*d_tail(i)
-         d_tail(i) = cosine*d_tail(i) - sine*old
-      end do
-   end subroutine rotate
+   end subroutine rotation
 
    pure subroutine solve_damped(n, r, ldr, sdiag, b)
       !! b := S⁻¹ b; where S is singular, the components from its first zero on are zero.
