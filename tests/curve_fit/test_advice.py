@@ -69,6 +69,77 @@ def test_derivatives_that_are_not_finite():
             curve_fit(f, T, Y, [1.0, 1.0, 1.0])
 
 
+def with_edge(t, a, k, b):
+    """Of which b has its best value, and its last, at 1."""
+    return decay(t, a, k) + 0.1 * t * np.sqrt(1.0 - b)
+
+
+def too_fast(t, a, k):
+    return np.where(k < 0.9, np.nan, decay(t, a, k))
+
+
+def shifted(t, a, k, c):
+    return a * np.exp(-k * t + c)
+
+
+def rows(t, a, k):
+    return np.stack([np.exp(-k * t), -t * decay(t, a, k)])
+
+
+def infinite(t, a, k):
+    return np.full((t.size, 2), np.inf)
+
+
+INF = np.inf
+# What is called, options, what is said, other options.
+FOLLOWED = {
+    "calls": (decay, [1, 1], {"maxfev": 3}, "a larger maxfev", {"maxfev": 300}),
+    "start": (decay, [1, 1], {"maxfev": 5}, "p0 that is nearer", {"maxfev": 5, "p0": POPT}),
+    "tolerance": (decay, [1, 1], {"ftol": 0, "xtol": 0}, "a larger xtol", {"ftol": 0}),
+    "edge": (with_edge, [1, 1, 1], {}, "Pass bounds", {"bounds": (-INF, [INF, INF, 1])}),
+    "edge on the way": (too_fast, [1, 1], {}, "Pass bounds", {"bounds": ([-INF, 0.9], INF)}),
+    "derivatives": (decay, [1, 1], {"jac": infinite}, "Without jac", {}),
+    "transpose": (decay, [1, 1], {"jac": rows}, "col_deriv=True", {"jac": rows, "col_deriv": True}),
+    "redundant": (shifted, [1, 1, 1], {}, "equal bounds",
+                  {"bounds": ([-INF, -INF, 1], [INF, INF, 1])}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_followed(name):
+    f, p0, options, text, others = FOLLOWED[name]
+    said = []
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
+        warnings.simplefilter("always")
+        try:
+            curve_fit(f, T, Y, **{"p0": p0, **options})
+        except (RuntimeError, TypeError) as error:
+            said.append(str(error))
+    said += [str(warning.message) for warning in caught]
+    assert len(said) == 1
+    assert text in said[0]
+    assert "curve_fit" in said[0]
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("error")
+        popt, pcov = curve_fit(f, T, Y, **{"p0": p0, **others})
+    assert np.isfinite(popt).all()
+    assert not np.isinf(pcov).any()
+
+
+def test_parameter_that_has_gone_too_far():
+    """NIST's BoxBOD, from where a step leads to a rate of a hundred."""
+    t, demand = np.array([1.0, 2, 3, 5, 7, 10]), np.array([109.0, 149, 149, 191, 213, 224])
+
+    def f(t, final, rate):
+        return final * (1 - np.exp(-rate * t))
+
+    with pytest.warns(OptimizeWarning, match="a step has led too far.* or bounds on it"):
+        curve_fit(f, t, demand)
+    popt, pcov = curve_fit(f, t, demand, bounds=([0, 0], [INF, 5]))
+    np.testing.assert_allclose(popt, [213.80940889, 0.54723748542], rtol=1e-5)
+    np.testing.assert_allclose(np.diag(pcov) ** 0.5, [12.354515176, 0.10455993237], rtol=1e-4)
+
+
 def test_ragged_predictors():
     """As text says: in a dict, they go to f as they are."""
     early, late = T[:12], T[12:]

@@ -200,7 +200,7 @@ def _undetermined(fit: Fit, accuracy: Accuracy, dead: Sequence[int]) -> list[str
         texts.append(
             f"{UNKNOWN}: the model jumps with {fit.all_of(accuracy.jagged)}, or stands still, and "
             "has no derivative. The sum of squares over a range of values tells what the data "
-            "allow."
+            "allow, and where a better start is."
         )
     dependent = [j for j in accuracy.dependent if j not in dead]
     if len(dependent) > 1:
