@@ -33,6 +33,14 @@ module minpack_inside
    !!     remembered and held, up to two rounds                         9782    12   15   12
    !!     remembered and held, one round, the rest cut off              9762     8    9    8
    !!     held while the model is sound as well, up to two rounds: this 9789     9   10   10
+   !!
+   !! Of the 14640 fits of `minpack_restart`; and calls where any differ, in parts of the first:
+   !!
+   !!     0.9 of the way to a wall at first, D fades by half after steps at walls     14143   1
+   !!     p/(p + d) to a new wall, 0.8 to one that is remembered, D fades by 0.7 in
+   !!     each step once walls were met, of delta half is kept                        14165   0.95
+   !!     that, with 0.7 to one that is remembered: this                              14178   0.95
+   !!     this, all of delta kept                                                     14150   0.95
    use minpack_bounded, only: nearest
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
@@ -44,10 +52,11 @@ module minpack_inside
    private
    public :: leaves, propose_inside
 
-   real(wp), parameter :: least_reach = 0.9_wp
-      !! lmpar's steps are up to a tenth longer than delta: this keeps them inside
+   ! Of the way to a wall, at first, once it is remembered, and in the end.
+   real(wp), parameter :: first_reach = 0.5_wp
+   real(wp), parameter :: least_reach = 0.7_wp
    real(wp), parameter :: largest_reach = 0.9999_wp
-   real(wp), parameter :: overlong = 1.1_wp  !! that tenth
+   real(wp), parameter :: overlong = 1.1_wp  !! lmpar's steps are up to a tenth longer than delta
    integer, parameter :: max_rounds = 2
    real(wp), parameter :: held_wall = 2.0_wp
    ! What may lie between x and the wall of a held variable: of the variable's size, and of ‖f‖. It
@@ -118,38 +127,46 @@ contains
       real(wp), intent(inout) :: scratch(scratch_size)  !! work of `lmpar`
       real(wp) :: linear
       integer(ik) :: k, raised, holding
-      logical :: sound
+      logical :: remembered, sound
 
       if (longest > 0.0_wp) delta = min(delta, longest)
+      remembered = known
       sound = predicted
-      call survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, walls, sound, &
-                  work(:, 1), work(:, 2), raised, holding)
-      call squeeze(n, r, ldr, ipvt, diag, qtf, x, start, work(:, 1), work(:, 2), known, sound, &
-                   delta, par, p, walls, raised, holding, work1, work2, x_trial, work(:, 3), &
-                   work(:, 4), scratch_size, scratch)
-      x_trial = x + p
-      if (leaves(n, x_trial, p, lower, upper)) then  ! by lmpar's tenth
-         p = min(max(p, -work(:, 1)), work(:, 2))
-         x_trial = min(max(x + p, lower), upper)
-         call times_upper(n, r, ldr, ipvt, p, work1)
-      end if
-      prered = 0.0_wp
-      dirder = 0.0_wp
-      do k = 1, n
-         work2(k) = diag(k)*p(k)
-         linear = work1(k)/fnorm
-         dirder = dirder + linear*(qtf(k)/fnorm)
-         prered = prered - linear**2
-      end do
-      prered = prered - 2.0_wp*dirder
+      proposals: do
+         if (remembered) p = 0.0_wp
+         call survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, p, &
+                     walls, sound, work(:, 1), work(:, 2), raised, holding)
+         call squeeze(n, r, ldr, ipvt, diag, qtf, x, start, work(:, 1), work(:, 2), remembered, &
+                      sound, delta, par, p, walls, raised, holding, work1, work2, x_trial, &
+                      work(:, 3), work(:, 4), scratch_size, scratch)
+         x_trial = x + p
+         if (leaves(n, x_trial, p, lower, upper)) then  ! by lmpar's tenth
+            p = min(max(p, -work(:, 1)), work(:, 2))
+            x_trial = min(max(x + p, lower), upper)
+            call times_upper(n, r, ldr, ipvt, p, work1)
+         end if
+         prered = 0.0_wp
+         dirder = 0.0_wp
+         do k = 1, n
+            work2(k) = diag(k)*p(k)
+            linear = work1(k)/fnorm
+            dirder = dirder + linear*(qtf(k)/fnorm)
+            prered = prered - linear**2
+         end do
+         prered = prered - 2.0_wp*dirder
+         if (prered > 0.0_wp .or. .not. sound) exit proposals
+         ! Held together they lead uphill: the others cannot follow so far.
+         remembered = .true.
+         sound = .false.
+      end do proposals
       pnorm = enorm(n, work2)
       if (raised > 0) then
          call let_go(n, norms, diag, work(:, 3), par, p, work(:, 1), work(:, 2), raised, walls)
       end if
    end subroutine propose_inside
 
-   pure subroutine survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, walls, &
-                          sound, below, above, raised, holding)
+   pure subroutine survey(n, diag, norms, cosines, fnorm, x, start, lower, upper, longest, p, &
+                          walls, sound, below, above, raised, holding)
       !! Forget the walls that descent leads away from; hold what is all but on its wall.
       integer(ik), intent(in) :: n
       real(wp), intent(in) :: diag(n)
@@ -161,13 +178,14 @@ contains
       real(wp), intent(in) :: lower(n)
       real(wp), intent(in) :: upper(n)
       real(wp), intent(in) :: longest
+      real(wp), intent(in) :: p(n)  !! the step without walls, 0 where it is not known
       real(wp), intent(inout) :: walls(n)
       logical, intent(inout) :: sound  !! whether the linear model may be relied on
       real(wp), intent(out) :: below(n)  !! how far the variables may go
       real(wp), intent(out) :: above(n)
       integer(ik), intent(out) :: raised  !! how many walls there are
       integer(ik), intent(out) :: holding  !! and held variables
-      real(wp) :: cosine, length, way, share, reach, size
+      real(wp) :: cosine, length, way, share, part, size
       integer(ik) :: k
 
       share = 0.0_wp
@@ -195,18 +213,17 @@ contains
 
       ! One less the largest share of ‖f‖ that a variable has still to give away, to first order, on
       ! its way to its wall or to the minimum along it, whichever is nearer.
-      reach = min(max(1.0_wp - share, least_reach), largest_reach)
       raised = 0
       holding = 0
       do k = 1, n
-         length = reach
+         part = reach(p(k), merge(below(k), above(k), p(k) < 0.0_wp), walls(k), 1.0_wp - share)
          if (abs(walls(k)) > 0.0_wp) then
             if (sound) then
                if (merge(below(k), above(k), walls(k) < 0.0_wp) &
                    <= sound_gap*max(abs(x(k)), abs(start(k)))) then
                   walls(k) = sign(held_wall, walls(k))
                end if
-               if (abs(walls(k)) >= held_wall) length = largest_reach
+               if (abs(walls(k)) >= held_wall) part = largest_reach
             end if
             if (abs(walls(k)) >= held_wall) then
                holding = holding + 1
@@ -214,10 +231,25 @@ contains
                raised = raised + 1
             end if
          end if
-         below(k) = room(below(k), diag(k), longest, length)
-         above(k) = room(above(k), diag(k), longest, length)
+         below(k) = room(below(k), diag(k), longest, part)
+         above(k) = room(above(k), diag(k), longest, part)
       end do
    end subroutine survey
+
+   elemental function reach(p, gap, wall, rest) result(part)
+      !! Which part of the way to its wall a variable may go: where p passes the wall, p/(p + gap),
+      !! as the same step would in terms of 1/gap.
+      real(wp), intent(in) :: p
+      real(wp), intent(in) :: gap
+      real(wp), intent(in) :: wall
+      real(wp), intent(in) :: rest
+      real(wp) :: part
+
+      part = first_reach
+      if (abs(p) > gap) part = abs(p)/(abs(p) + gap)
+      if (abs(wall) > 0.0_wp) part = least_reach
+      part = min(max(part, rest), largest_reach)
+   end function reach
 
    elemental function room(gap, diag, longest, reach) result(most)
       !! How far a variable may go: not at all where its next digits no longer show in F.

@@ -30,15 +30,16 @@ module minpack_step
                             in_walls, in_work, inside_size, lm_state, phase_again, phase_return, &
                             phase_search, request_jacobian, request_residual, request_start, &
                             request_stop, stop_with
-   use minpack_wind_up, only: arrive, wind_up
+   use minpack_wind_up, only: arrive, leads_nowhere, out_of_patience, wind_up
    implicit none (type, external)
    private
    public :: lm_step, lm_stop
 
-   real(wp), parameter :: fading = 0.5_wp
-      !! Of D after a step between walls: columns are large next to some, where 1/x or log x is,
-      !! and D, which never shrinks, would make the rest of the fit crawl.
+   real(wp), parameter :: fading = 0.7_wp
+      !! Of D from step to step once walls have been met: columns are large next to some, where 1/x
+      !! or log x is, and D, which never shrinks, would make the rest of the fit crawl.
    real(wp), parameter :: as_predicted = 0.25_wp  !! how far from 1 `ratio` may be for that
+   real(wp), parameter :: kept = 0.5_wp  !! of delta, at least, where walls keep a good step short
    real(wp), parameter :: small_factor = 0.03_wp
       !! First step bound: small steps stay in the valley that they start in.
 
@@ -150,6 +151,13 @@ contains
          if (state%at_start /= 0 .and. .not. squeezed) then
             state%delta = min(state%delta, state%pnorm)
          end if
+         if (present(lower) .and. answered == request_jacobian) then
+            if (leads_nowhere(state, n, diag, x, lower, upper, inside)) then
+               call stop_with(state, info_ftol)
+               call wind_up(state, n, x, x_trial, r, ldr, ipvt, qtf, acnorm, diag, p, lower, &
+                            upper, inside)
+            end if
+         end if
       end if
    end subroutine lm_step
 
@@ -243,7 +251,7 @@ contains
          return
       end if
       if (state%mode /= 2) then
-         if (state%squeezed /= 0) diag = max(fading*diag, dwarf)
+         if (state%walls /= 0) diag = max(fading*diag, dwarf)
          call grow_diag(n, acnorm, diag)
       end if
       state%request = request_residual
@@ -269,7 +277,9 @@ contains
                  state%delta, state%par, actred, ratio, accepted)
       state%predicted = merge(1, 0, abs(ratio - 1.0_wp) <= as_predicted)
       ! It was the walls that kept the step short, not the model.
-      if (state%squeezed /= 0 .and. ratio > ratio_shrink) state%delta = max(state%delta, delta)
+      if (state%squeezed /= 0 .and. ratio > ratio_shrink) then
+         state%delta = max(state%delta, kept*delta)
+      end if
       if (accepted /= 0) then
          state%accepted = 1
          x = x_trial
@@ -300,7 +310,7 @@ contains
       info = converged(state, actred, ratio, state%ftol, state%xtol)
       if (info == info_improper) then
          if (state%nfev >= state%maxfev) info = info_maxfev
-         if (state%attempt > 1 .and. state%nfev >= state%attempt_maxfev) info = info_maxfev
+         if (out_of_patience(state)) info = info_maxfev
          exhausted = converged(state, actred, ratio, epsmch, epsmch)
          if (exhausted == info_ftol) info = info_ftol_small
          if (exhausted == info_xtol .or. exhausted == info_both) info = info_xtol_small

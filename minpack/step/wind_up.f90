@@ -3,7 +3,7 @@ module minpack_wind_up
    use, intrinsic :: iso_c_binding, only: c_int
    use minpack_bounded, only: landing_point
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
-                           info_nonfinite, info_stopped, info_xtol, info_xtol_small
+                           info_maxfev, info_nonfinite, info_stopped, info_xtol, info_xtol_small
    use minpack_kinds, only: epsmch, ik, wp
    use minpack_restart, only: columns_lost, model_size, restart_point
    use minpack_state, only: attempt_from_start, in_best, in_norms, in_start, &
@@ -11,7 +11,7 @@ module minpack_wind_up
                             phase_search, request_jacobian, request_residual, request_stop
    implicit none (type, external)
    private
-   public :: arrive, wind_up
+   public :: arrive, leads_nowhere, out_of_patience, wind_up
 
    real(wp), parameter :: rounding = 100.0_wp*epsmch
       !! of the size of the model: what a sum of squares of 0 may come out as
@@ -20,6 +20,9 @@ module minpack_wind_up
       !! derivatives by differences leave as much.
    integer(c_int), parameter :: most_attempts = 4
    integer(ik), parameter :: patience = 100  !! maxfev of all but the first, in units of n + 1
+   real(wp), parameter :: promising = 0.9_wp
+      !! of ‖f‖ at the best end so far: what is below needs no patience. From MGH10's first start a
+      !! second attempt goes on falling for a thousand calls.
 
 contains
 
@@ -51,9 +54,10 @@ contains
          astray = state%info == info_nonfinite .and. state%attempt < attempt_from_start
          if (ended .and. state%mode /= 2 .and. state%attempt < most_attempts) then
             astray = columns_lost(n, inside(:, in_norms), diag, x, inside(:, in_start), lower, &
-                                  upper, state%size)
+                                  upper, state%size) > 0
          end if
-         improved = state%attempt == 1 .or. (ended .and. state%fnorm < state%best_fnorm)
+         improved = state%attempt == 1 .or. (ended .and. state%fnorm < state%best_fnorm) &
+                    .or. (state%info == info_maxfev .and. promises(state))
          if (improved) then
             inside(:, in_best) = x
             state%best_fnorm = state%fnorm
@@ -93,6 +97,42 @@ contains
          end if
       end if
    end subroutine wind_up
+
+   pure function leads_nowhere(state, n, diag, x, lower, upper, inside) result(yes)
+      !! Whether to wind up before the search has ended: what is lost is not found again where the
+      !! model promises no more than ftol, nor anywhere where all is lost.
+      type(lm_state), intent(in) :: state
+      integer(ik), intent(in) :: n
+      real(wp), intent(in) :: diag(n)
+      real(wp), intent(in) :: x(n)
+      real(wp), intent(in) :: lower(n)
+      real(wp), intent(in) :: upper(n)
+      real(wp), intent(in) :: inside(n, inside_size)
+      logical :: yes
+      real(wp) :: size
+      integer(ik) :: lost
+
+      yes = .false.
+      if (state%walls == 0 .or. state%mode == 2 .or. state%attempt == most_attempts) return
+      size = model_size(n, inside(:, in_norms), x, inside(:, in_start), state%fnorm)
+      lost = columns_lost(n, inside(:, in_norms), diag, x, inside(:, in_start), lower, upper, size)
+      yes = lost > 0 .and. (state%prered <= state%ftol .or. lost == count(lower < upper, kind=ik))
+   end function leads_nowhere
+
+   pure function out_of_patience(state) result(yes)
+      type(lm_state), intent(in) :: state
+      logical :: yes
+
+      yes = state%attempt > 1 .and. state%nfev >= state%attempt_maxfev .and. .not. promises(state)
+   end function out_of_patience
+
+   pure function promises(state) result(yes)
+      !! Whether an attempt but the first is well below the best end so far.
+      type(lm_state), intent(in) :: state
+      logical :: yes
+
+      yes = state%attempt > 1 .and. state%fnorm < promising*state%best_fnorm
+   end function promises
 
    pure subroutine arrive(state, n, x, x_trial)
       !! The residual at the best end of an attempt has come, or that of a landing.

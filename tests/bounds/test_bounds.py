@@ -399,7 +399,7 @@ class TestLinear:
     @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
     @pytest.mark.parametrize("side", [0, 1])
     def test_first_step_by_hand(self, side, share):
-        """Nearly to the wall, and to the minimum beside it: not the free minimum, cut off."""
+        """Much of the way to the wall, and to the minimum beside it, not the free one cut off."""
         a = np.array([[1.0, 0.8], [0.0, 0.6], [0.2, 0.1]])
         start = np.array([1000.0, 1000.0])  # large, so that the region holds the whole box
         free = start + (-1) ** side * np.array([-1.0, 1.0])
@@ -408,7 +408,14 @@ class TestLinear:
         func = Recorder(lambda x: a @ (x - free))
         leastsq(func, start, Dfun=lambda x: a, bounds=bounds)
         first = func.points[1]
-        assert 0.8 < (first[0] - start[0]) / (wall - start[0]) < 1
+        # A step of 1 for the way `share` goes 1/(1 + share) of it; or all but what a variable still
+        # has to give away of |f|, on its way to the wall or to the minimum along it.
+        f, norms = a @ (start - free), np.linalg.norm(a, axis=0)
+        ways = np.where(f @ a > 0, start - bounds[0], bounds[1] - start) * norms / np.linalg.norm(f)
+        given = np.abs(f @ a) / norms / np.linalg.norm(f) * np.minimum(1, ways)
+        part = max(1 / (1 + share), 1 - given.max())
+        # lmpar's steps are as long as the region, but for a tenth.
+        assert 0.9 * part <= (first[0] - start[0]) / (wall - start[0]) <= part * (1 + 1e-9)
         along = free[1] - a[:, 1] @ a[:, 0] * (first[0] - free[0]) / (a[:, 1] @ a[:, 1])
         # The region, as large as x, damps steps of the order of 1 by 1e-6.
         assert first[1] == pytest.approx(along, abs=1e-5)
