@@ -41,8 +41,10 @@ void lm_stop(lm_state *state, int64_t n, double *x_trial, const double *inside);
 int64_t lm_lmpar_size(int64_t n); /* scratch_size with which a large n is solved by blocks */
 void lm_first_point(int64_t n, double *x, const double *lower, const double *upper);
 double lm_enorm(const int64_t *n, const double *x);
-void lm_qrfac(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f,
-              int *ipvt, double *acnorm, double *rdiag, double *reference);
+void lm_qrfac(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm,
+              double *squares, double *reference, double *sums);
+void lm_eliminate(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm,
+                  double *squares, double *reference, double *sums);
 double lm_difference_step(double x_j, double epsfcn);
 double lm_step_within(double h, double x_j, double lower, double upper, double size);
 void lm_covariance(int64_t n, const double *r, int64_t ldr, const int *ipvt, double *c,

@@ -9,14 +9,18 @@ module minpack_pivot
    !! cache that, not arithmetic, is the price. Rows below the deepest pivot so far are zeros in
    !! every reflector and are left out, so an R already in order costs next to nothing.
    use, intrinsic :: iso_c_binding, only: c_int
-   use minpack_kinds, only: wp, ik
+   use minpack_kinds, only: epsmch, wp, ik
    use minpack_kernels, only: inner_4x1, subtract_1x1, subtract_8x2, squares
-   use minpack_qrfac, only: norm_trust
    use minpack_scales, only: scale_for
    use minpack_sizes, only: leading, panel => pivot_panel
    implicit none (type, external)
    private
    public :: pivot
+
+   real(wp), parameter :: norm_trust = sqrt(epsmch)
+      !! A downdated column norm is recomputed once (norm/reference)² sinks to this: by then
+      !! cancellation has eaten half its digits (Drmač & Bujanović, ACM TOMS 35 (2008), 12).
+      !! MINPACK waits until 20 ε; nearly parallel columns then pivot in the wrong order.
 
    real(wp), parameter :: precise = 2.0_wp**(-900)
       !! sum of squares that is large enough to have lost no digit to underflow

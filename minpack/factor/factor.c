@@ -9,15 +9,15 @@
 #include "minpack.h"
 #include "thread.h"
 
-/* AVX2_WORTH: elements of J from which AVX2 is the faster in place: 50 x 3 take 0.26 us in place of 0.37,
- * 200 x 4 1.0 of 1.8.
+/* AVX2_WORTH: elements of J from which AVX2 is the faster in place: 50 x 3 take 0.22 us in place of 0.48,
+ * 200 x 4 0.66 of 1.8.
  * ROWS_WORTH: elements of J from which the reduction by rows is no slower; 250 x 4 takes 1.8 us in place and
  * 2.8 by rows, 1000 x 3 3.7 and 3.5, 2000 x 10 40 and 29 (AVX-512).
  * BLOCKS_WORTH: order of R from which it is pivoted by blocks.
  * HALVES_WORTH: a reduction takes some m n (n + 8) / 9e9 seconds, a thread some 40 us. The merge costs what the
  * second half saves by starting from nothing, 2/3 n^3 operations; from HALVES_ROWS n rows on, its memory is
  * little beside J. */
-enum { AVX2_WORTH = 64, ROWS_WORTH = 1000, BLOCKS_WORTH = 48, HALVES_ROWS = 4 };
+enum { AVX2_WORTH = 12, ROWS_WORTH = 1000, BLOCKS_WORTH = 48, HALVES_ROWS = 4 };
 #define HALVES_WORTH 5e6
 
 int
@@ -38,23 +38,64 @@ lm_factor_by_blocks(int64_t n)
     return n >= BLOCKS_WORTH;
 }
 
+/* linalg/qrfac.c, the same bits by both. */
 #ifdef MINPACK_AVX2
-void lm_qrfac_avx2(const int64_t *m, const int64_t *n, double *a, const int64_t *lda, double *f, int *ipvt,
-                   double *acnorm, double *rdiag, double *reference);
+void lm_eliminate_avx2(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm,
+                       double *squares, double *reference, double *sums);
 #endif
 
-/* The same bits whichever it is. */
 static void
-qrfac(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm, double *work1,
-      double *work2)
+eliminate(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm, double *squares,
+          double *reference, double *sums)
 {
 #ifdef MINPACK_AVX2
     if (m * n >= AVX2_WORTH && lm_isa() >= ISA_AVX2) {
-        lm_qrfac_avx2(&m, &n, a, &lda, f, ipvt, acnorm, work1, work2);
+        lm_eliminate_avx2(m, n, a, lda, f, ipvt, acnorm, squares, reference, sums);
         return;
     }
 #endif
-    lm_qrfac(&m, &n, a, &lda, f, ipvt, acnorm, work1, work2);
+    lm_eliminate(m, n, a, lda, f, ipvt, acnorm, squares, reference, sums);
+}
+
+static void
+exchange(int64_t m, double *restrict one, double *restrict other)
+{
+    enum { BLOCK = 8 };
+    const int64_t whole = m & ~(int64_t)(BLOCK - 1);
+    double block[BLOCK];
+    for (int64_t i = 0; i < whole; i += BLOCK) {
+        memcpy(block, one + i, sizeof block);
+        memcpy(one + i, other + i, sizeof block);
+        memcpy(other + i, block, sizeof block);
+    }
+    for (int64_t i = whole; i < m; i++) {
+        const double number = one[i];
+        one[i] = other[i];
+        other[i] = number;
+    }
+}
+
+/* A := A P. */
+static void
+arrange(int64_t m, int64_t n, double *a, int64_t lda, const int *ipvt)
+{
+    for (int64_t j = 0; j < n; j++) {
+        int64_t k = ipvt[j] - 1;
+        while (k < j) { /* that one has been exchanged */
+            k = ipvt[k] - 1;
+        }
+        if (k > j) {
+            exchange(m, a + j * lda, a + k * lda);
+        }
+    }
+}
+
+void
+lm_qrfac(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm, double *squares,
+         double *reference, double *sums)
+{
+    eliminate(m, n, a, lda, f, ipvt, acnorm, squares, reference, sums);
+    arrange(m, n, a, lda, ipvt);
 }
 
 void
@@ -62,20 +103,23 @@ lm_factor_in_place(lm_factors *factors, int64_t m, int64_t n, double *fjac, cons
                    double *work1, double *work2, double *work3)
 {
     const int in_r = factors->r == fjac;
+    const int64_t lda = in_r ? factors->ldr : m;
     memcpy(work3, fvec, m * sizeof(double));
-    qrfac(m, n, fjac, in_r ? factors->ldr : m, work3, factors->ipvt, factors->acnorm, work1, work2);
+    eliminate(m, n, fjac, lda, work3, factors->ipvt, factors->acnorm, factors->qtf, work1, work2);
     memcpy(factors->qtf, work3, n * sizeof(double));
-    if (!in_r) {
-        for (int64_t j = 0; j < n; j++) {
-            memcpy(factors->r + j * factors->ldr, fjac + j * m, (j + 1) * sizeof(double));
-        }
+    if (in_r) {
+        arrange(m, n, fjac, lda, factors->ipvt);
+        return;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        memcpy(factors->r + j * factors->ldr, fjac + (factors->ipvt[j] - 1) * lda, (j + 1) * sizeof(double));
     }
 }
 
 int64_t
 lm_end_size(int64_t n)
 {
-    return lm_factor_by_blocks(n) ? lm_pivot_size(n) : 3 * n;
+    return lm_factor_by_blocks(n) ? lm_pivot_size(n) : 4 * n;
 }
 
 void
@@ -107,7 +151,8 @@ lm_factor_end(lm_factors *factors, int64_t n, const double *running, double *scr
         lm_pivot(n, factors->r, factors->qtf, factors->ipvt, scratch);
     }
     else { /* the norms of J's columns are known better than from R */
-        qrfac(n, n, factors->r, n, factors->qtf, factors->ipvt, scratch, scratch + n, scratch + 2 * n);
+        lm_qrfac(n, n, factors->r, n, factors->qtf, factors->ipvt, scratch, scratch + n, scratch + 2 * n,
+                 scratch + 3 * n);
     }
 }
 

@@ -22,7 +22,7 @@ contains
       integer(c_int), intent(in) :: ipvt(n)
       real(c_double), intent(out) :: c(n, n)  !! undefined where `full_rank` is 0
       integer(c_int), intent(out) :: full_rank  !! 1 or 0, of the columns that are off their bounds
-      real(c_double), intent(out) :: work(n, 2*n + 4)
+      real(c_double), intent(out) :: work(n, 2*n + 5)
       integer(c_int), intent(out) :: pivots(n, 2)  !! work
       real(c_double), intent(in), optional :: x(n)  !! within the bounds; all three or none
       real(c_double), intent(in), optional :: lower(n)
@@ -34,7 +34,7 @@ contains
             call free_columns(n, r, ldr, ipvt, x, lower, upper, free, work, pivots(:, 2))
             work(:, 2*n + 1) = 0.0_wp  ! a right-hand side that nobody needs
             call qrfac(n, free, work, n, work(:, 2*n + 1), pivots, work(:, 2*n + 2), &
-                       work(:, 2*n + 3), work(:, 2*n + 4))
+                       work(:, 2*n + 3), work(:, 2*n + 4), work(:, 2*n + 5))
             call covar(free, work, n, pivots, work(1, n + 1), c, full_rank)
             call scatter(n, free, pivots(:, 2), work(1, n + 1), lower, upper, c)
             return

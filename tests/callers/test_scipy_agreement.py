@@ -1,9 +1,11 @@
 """Agreement with the installed `scipy.optimize.leastsq` over random problems.
 
 Both follow MINPACK's path, so `ier`, `nfev` and `njev` are equal wherever that path does not hang
-on the last bits. Whether it does is asked of SciPy: it solves each problem thrice more, from starts
-moved by a few units of the last place. Where its answers differ among themselves, equality cannot
-be asked for, and a small share of the others may hang on bits that these starts did not change.
+on the last bits. Whether it does is asked of SciPy: it solves each problem thrice more, the start
+and the weights of the residuals moved by a few units of the last place. Where its answers differ
+among themselves (as on straight lines: one step solves them, and the next one's reduction is a
+rounding error), equality cannot be asked for, and a small share of the others may hang on bits that
+this did not change.
 Nor can it where a Jacobian on the way is numerically singular, so that the step is made of rounding
 errors (SciPy's C and MINPACK's Fortran part there, too), or where a trial is not finite: what SciPy
 makes of one is a matter of luck, ours is by intent. In all other fits in which SciPy finds a
@@ -159,14 +161,25 @@ def options(draw, n):
 
 
 def scipy_fits(problem, chosen):
-    """SciPy's answers from the start and from two that are a few last places away."""
+    """SciPy's answers to the problem and to three that are a few last places away."""
     rng = np.random.default_rng(0)
-    fits = []
-    for places in (0, 1, 3, 5):
-        start = problem.start * (1.0 + EPS * places * rng.choice([-1, 1], size=problem.start.size))
-        with np.errstate(all="ignore"):
-            fits.append(optimize.leastsq(problem.residual, start, full_output=True, **chosen))
-    return fits
+    return [scipy_fit(problem, chosen, rng, places) for places in (0, 1, 3, 5)]
+
+
+def scipy_fit(problem, chosen, rng, places):
+    """SciPy's answer with start and weights so many last places away."""
+    start, weights = (
+        1.0 + EPS * places * rng.choice([-1, 1], size=vector.size)
+        for vector in (problem.start, problem.data)
+    )
+    moved = dict(chosen)
+    if "Dfun" in chosen:
+        across = weights if chosen.get("col_deriv") else weights[:, None]
+        moved["Dfun"] = lambda x: across * chosen["Dfun"](x)
+    with np.errstate(all="ignore"):
+        return optimize.leastsq(
+            lambda x: weights * problem.residual(x), start * problem.start, full_output=True, **moved
+        )
 
 
 def sum_of_squares(fit):

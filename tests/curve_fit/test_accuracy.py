@@ -219,7 +219,7 @@ REDUNDANT = {
 
 
 @pytest.mark.parametrize("jac", [None, "3-point", "cs", "adaptive"])
-@pytest.mark.parametrize("start", [[1.0, 1.5, 0.7], [2.5, 0.6, 1.9]])
+@pytest.mark.parametrize("start", [[1.0, 1.5, 0.7], [3.5, 1.2, 0.3]])
 @pytest.mark.parametrize("name", REDUNDANT)
 def test_redundant_parameters(name, start, jac):
     x = np.linspace(0.1, 4, 50)

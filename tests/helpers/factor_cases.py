@@ -78,7 +78,7 @@ def in_place(j: Matrix, f: Vector) -> Factors:
     n = j.shape[1]
     r, qtf = np.array(j, order="F"), f.copy()
     ipvt, acnorm = np.full(n, -1, dtype=np.int32), poison(n)
-    parts.qrfac(r, qtf, ipvt, acnorm, poison(n), poison(n))
+    parts.qrfac(r, qtf, ipvt, acnorm, poison(n), poison(n), poison(n))
     return Factors(np.triu(r[:n]), ipvt, qtf[:n], acnorm)
 
 

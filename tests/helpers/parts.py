@@ -54,7 +54,7 @@ def routine(name: str, *arguments: Any, returns: Any = None) -> Any:
     return CFUNCTYPE(returns, *arguments)(ADDRESSES[name])
 
 
-_qrfac = routine("lm_qrfac", SIZE, SIZE, WRITTEN, SIZE, WRITTEN, Pivots, WRITTEN, WRITTEN, WRITTEN)
+_qrfac = routine("lm_qrfac", c_int64, c_int64, WRITTEN, c_int64, WRITTEN, Pivots, *[WRITTEN] * 4)
 _qrsolv = routine("lm_qrsolv", SIZE, WRITTEN, SIZE, Pivots, Read, Read, WRITTEN, WRITTEN, WRITTEN)
 _lmpar = routine(
     "lm_lmpar", SIZE, WRITTEN, SIZE, Pivots, Read, Read, NUMBER, NUMBER, WRITTEN, NUMBER,
@@ -94,9 +94,8 @@ factor_threads = routine("lm_factor_threads", c_int64, c_int64, returns=c_int)
 reduction_size = routine("lm_reduction_size", c_int64, c_int64, returns=c_int64)
 
 
-def qrfac(a, f, ipvt, acnorm, rdiag, reference):
-    m, n, lda = c_int64(len(f)), c_int64(len(ipvt)), c_int64(len(a))
-    _qrfac(m, n, a, lda, f, ipvt, acnorm, rdiag, reference)
+def qrfac(a, f, ipvt, acnorm, squares, reference, sums):
+    _qrfac(len(f), len(ipvt), a, len(a), f, ipvt, acnorm, squares, reference, sums)
 
 
 def qrsolv(r, ipvt, d, qtb, z, sdiag, rhs):

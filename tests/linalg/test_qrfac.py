@@ -90,8 +90,8 @@ class Factors:
         self.a[: self.m] = j
         self.f = np.zeros(self.m) if f is None else np.array(f, dtype=float)
         self.ipvt = np.full(self.n, -1, dtype=np.int32)
-        self.acnorm, rdiag, reference = (np.full(self.n, np.nan) for _ in range(3))
-        parts.qrfac(self.a, self.f, self.ipvt, self.acnorm, rdiag, reference)
+        self.acnorm, *work = (np.full(self.n, np.nan) for _ in range(4))
+        parts.qrfac(self.a, self.f, self.ipvt, self.acnorm, *work)
         self.r = np.triu(self.a[: self.n])
         self.jp = j[:, self.ipvt - 1]
         self.norms = np.array([slow.enorm(column) for column in self.jp.T])
@@ -156,7 +156,7 @@ def test_pivot_is_about_the_largest_column_left(j):
 def test_stored_reflectors_make_r_of_j_p(j):
     """Protects what lies below the diagonal: with R it is all of Q.
 
-    The first entry of each v is not stored: it is 1 + a/sigma, a known but for rounding errors of
+    The first entry of each v is not stored: it is a + sigma, a known but for rounding errors of
     J's size. Where sigma is no larger than they are (R rank-deficient), it could be anything.
     """
     m, n = j.shape
@@ -165,9 +165,9 @@ def test_stored_reflectors_make_r_of_j_p(j):
     a = np.column_stack([factors.jp / factors.norms, f])
     for k in range(n):
         sigma = -factors.r[k, k] / factors.norms[k]
-        v = factors.a[k:m, k].copy()
-        v[0] = 1.0 + a[k, k] / sigma
-        a[k:] -= np.outer(v, v @ a[k:] / v[0])
+        v = factors.a[k:m, k] / factors.norms[k]
+        v[0] = a[k, k] + sigma
+        a[k:] -= np.outer(v, v @ a[k:] / (sigma * v[0]))
     r = np.vstack([factors.r / factors.norms, np.zeros((m - n, n))])
     assert np.abs(a[:, :n] - r).max() <= backward_error(m, n, 1.0)
     assert np.abs(a[:, n] - factors.f).max() <= backward_error(m, n, slow.enorm(f))

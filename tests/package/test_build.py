@@ -54,7 +54,7 @@ def vectorised() -> dict[str, bool]:
     )
     found: dict[str, bool] = {}
     for function in disassembly().split("\n\n"):
-        name = re.match(r"\w+ <(\w*_kernels_\w+|lm_(?:enorm|qrfac|lmpar))[\w.]*>:", function)
+        name = re.match(r"\w+ <(\w*_kernels_\w+|lm_(?:enorm|lmpar)|reflect)[\w.]*>:", function)
         if name:
             found[name[1]] = found.get(name[1], False) or bool(packed.search(function))
     return found

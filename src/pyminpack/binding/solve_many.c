@@ -291,7 +291,7 @@ lay_out_slots(stream *s, lm_plan *plan)
     lm_plan_doubles(plan, &b->fjac, m * n);
     lm_plan_doubles(plan, &b->h, n * b->slots);
     lm_plan_doubles(plan, &s->covariance, n * n);
-    lm_plan_doubles(plan, &s->covariance_work, (2 * n + 4) * n);
+    lm_plan_doubles(plan, &s->covariance_work, (2 * n + 5) * n);
     lm_plan_ints(plan, &s->pivots, 2 * n);
     for (int64_t i = 0; i < b->slots; i++) {
         many_fit *fit = &s->fits[i];
