@@ -41,6 +41,9 @@ CASES = {
         lorentz, 4.1e9 + 4100 * LINE, noisy(lorentz, 4100 * LINE, [0, 4100, 1], 0.01),
         [4.1e9 - 1230, 5330, 1.1], {},
     ),
+    "a line in seconds since 1970": (
+        lorentz, 1.7e9 + LINE, noisy(lorentz, LINE, [0.3, 1, 3], 0.03), [1.7e9, 1.3, 2.5], {},
+    ),
     "in single precision": (
         single, DAYS, noisy(single, DAYS, [3, 0.7], 0.03), [2, 0.5], {},
     ),

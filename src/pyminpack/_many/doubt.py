@@ -26,8 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Numbers of all Jacobians that are made at a time.
 SIZE = 2**20
-#: Gauss-Newton steps: the fits are as good as at their minimum.
-ROUNDS = 4
+#: Gauss-Newton steps at the most: a fit is as good as at its minimum, or has not left its start.
+ROUNDS = 8
 #: Change by a step, in units of the standard deviation of the residuals: `long_step` of doubt.f90.
 CHANGE = 0.1
 #: The same of a long step, in units of the data.
@@ -122,7 +122,13 @@ class _Fits:
         """Put better results of those that have them in place of the others, free of doubt."""
         f = self.residuals(self.x)
         self.size[self.size == 0.0] = 1.0  # data of nothing but zeros
-        norms = np.linalg.norm(self.jacobian(EPS ** (1 / 3) * _sizes(self.x)), axis=1)
+        # By the longest step that does not lead over what is narrow, more or less.
+        norms = np.fmax.reduce(
+            [
+                np.linalg.norm(self.jacobian(EPS**power * _sizes(self.x)), axis=1)
+                for power in (1 / 3, 1 / 2, 2 / 3)
+            ]
+        )
         freedom = np.maximum(self.m - self.n, 1)
         for _ in range(ROUNDS):
             fnorm = np.linalg.norm(f, axis=1)
