@@ -10,11 +10,11 @@ module minpack_restart
    !! truth, find the minimum that SciPy's trf or a candidate has found:
    !!
    !!     trf of SciPy 1.17                                                           13682
-   !!     a single attempt                                                            13864
-   !!     a second one from the start, by small steps                                 13944
-   !!     a second one from the end of the first, what is lost in the box's middle    14147
-   !!     then one from the start                                                     14159
-   !!     and a last from the middle, by small steps: this                            14176
+   !!     a single attempt                                                            13873
+   !!     a second one from the start, by small steps                                 13946
+   !!     a second one from the end of the first, what is lost in the box's middle    14155
+   !!     then one from the start                                                     14163
+   !!     and a last from the middle, by small steps: this                            14178
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
