@@ -105,6 +105,7 @@ FOLLOWED = {
 }  # fmt: skip
 
 
+@pytest.mark.bundled  # bounds
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_followed(name):
     f, p0, options, text, others = FOLLOWED[name]
@@ -126,6 +127,7 @@ def test_followed(name):
     assert not np.isinf(pcov).any()
 
 
+@pytest.mark.bundled  # bounds
 def test_parameter_that_has_gone_too_far():
     """NIST's BoxBOD, from where a step leads to a rate of a hundred."""
     t, demand = np.array([1.0, 2, 3, 5, 7, 10]), np.array([109.0, 149, 149, 191, 213, 224])

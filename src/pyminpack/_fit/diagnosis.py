@@ -257,7 +257,7 @@ def _remedy(fit: Fit) -> str:
 
 def _stuck(fit: Fit) -> list[str]:
     """Explain a fit that has not moved from a start that is no minimum."""
-    if not np.array_equal(fit.x0, fit.x):
+    if np.any(np.abs(fit.x - fit.x0) > 8 * EPS * np.abs(fit.x0)):
         return []
     if enorm(fit.fvec) <= ROUNDING_ERRORS * EPS * fit.scale:
         return []
