@@ -32,6 +32,8 @@ FAR_AWAY = (
 ASTRAY = 1e3
 #: Cosine between residuals and a column of the Jacobian that no minimum has.
 NO_MINIMUM = 1e-3
+#: Move, relative to x, that is none: steps of rounding errors, which have no direction.
+STILL = 1e-12
 #: Relative error of a column's norm that is let pass.
 TOLERABLE = 0.05
 #: Relative error of a Jacobian up to which it hides no difference that data could show.
@@ -257,7 +259,7 @@ def _remedy(fit: Fit) -> str:
 
 def _stuck(fit: Fit) -> list[str]:
     """Explain a fit that has not moved from a start that is no minimum."""
-    if np.any(np.abs(fit.x - fit.x0) > 8 * EPS * np.abs(fit.x0)):
+    if np.any(np.abs(fit.x - fit.x0) > STILL * np.abs(fit.x0)):
         return []
     if enorm(fit.fvec) <= ROUNDING_ERRORS * EPS * fit.scale:
         return []
