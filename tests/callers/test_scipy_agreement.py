@@ -178,7 +178,10 @@ def scipy_fit(problem, chosen, rng, places):
         moved["Dfun"] = lambda x: across * chosen["Dfun"](x)
     with np.errstate(all="ignore"):
         return optimize.leastsq(
-            lambda x: weights * problem.residual(x), start * problem.start, full_output=True, **moved
+            lambda x: weights * problem.residual(x),
+            start * problem.start,
+            full_output=True,
+            **moved,
         )
 
 
