@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "call.h"
+#include "differences.h"
 #include "gil.h"
 #include "pointers.h"
 #include "watch.h"
