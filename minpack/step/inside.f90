@@ -41,6 +41,9 @@ module minpack_inside
    !!     each step once walls were met, of delta half is kept                        14165   0.95
    !!     that, with 0.7 to one that is remembered: this                              14178   0.95
    !!     this, all of delta kept                                                     14150   0.95
+   !!
+   !! To reach for 0.9 and to hold from 0.3 of the size on while the model is sound changes neither,
+   !! but saves those that end at walls one to three Jacobians.
    use minpack_bounded, only: nearest
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
@@ -66,8 +69,9 @@ module minpack_inside
    ! What may lie there while the linear model is sound: it has been right about ‖f‖, and no column
    ! is on its way to vanish, as those of a peak are next to an amplitude of 0. Without the second
    ! condition 15 of the 10000 fits are lost.
-   real(wp), parameter :: sound_gap = 0.1_wp
-   real(wp), parameter :: sound_norm = 0.9_wp  !! of D: what a column has kept
+   real(wp), parameter :: sound_gap = 0.3_wp
+   real(wp), parameter :: sound_norm = 0.6_wp  !! of D: what a column has kept
+   real(wp), parameter :: sound_reach = 0.9_wp  !! of the way to any wall then, at least
 
 contains
 
@@ -216,7 +220,8 @@ contains
       raised = 0
       holding = 0
       do k = 1, n
-         part = reach(p(k), merge(below(k), above(k), p(k) < 0.0_wp), walls(k), 1.0_wp - share)
+         part = reach(p(k), merge(below(k), above(k), p(k) < 0.0_wp), walls(k), 1.0_wp - share, &
+                      sound)
          if (abs(walls(k)) > 0.0_wp) then
             if (sound) then
                if (merge(below(k), above(k), walls(k) < 0.0_wp) &
@@ -236,18 +241,20 @@ contains
       end do
    end subroutine survey
 
-   elemental function reach(p, gap, wall, rest) result(part)
+   elemental function reach(p, gap, wall, rest, sound) result(part)
       !! Which part of the way to its wall a variable may go: where p passes the wall, p/(p + gap),
       !! as the same step would in terms of 1/gap.
       real(wp), intent(in) :: p
       real(wp), intent(in) :: gap
       real(wp), intent(in) :: wall
       real(wp), intent(in) :: rest
+      logical, intent(in) :: sound
       real(wp) :: part
 
       part = first_reach
       if (abs(p) > gap) part = abs(p)/(abs(p) + gap)
       if (abs(wall) > 0.0_wp) part = least_reach
+      if (sound) part = max(part, sound_reach)
       part = min(max(part, rest), largest_reach)
    end function reach
 
