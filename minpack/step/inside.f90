@@ -39,11 +39,10 @@ module minpack_inside
    !!     0.9 of the way to a wall at first, D fades by half after steps at walls     14143   1
    !!     p/(p + d) to a new wall, 0.8 to one that is remembered, D fades by 0.7 in
    !!     each step once walls were met, of delta half is kept                        14165   0.95
-   !!     that, with 0.7 to one that is remembered: this                              14178   0.95
-   !!     this, all of delta kept                                                     14150   0.95
-   !!
-   !! To reach for 0.9 and to hold from 0.3 of the size on while the model is sound changes neither,
-   !! but saves those that end at walls one to three Jacobians.
+   !!     that, with 0.7 to one that is remembered                                    14178   0.95
+   !!     that, and all of delta kept                                                 14150   0.95
+   !!     all but the last, and while the model is sound 0.9, held from 0.3 of the
+   !!     size on: this; what ends at walls takes one to three Jacobians less         14177   0.96
    use minpack_bounded, only: nearest
    use minpack_dot, only: dot
    use minpack_enorm, only: enorm
