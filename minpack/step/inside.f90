@@ -23,7 +23,7 @@ module minpack_inside
    !!     D raised                                                                     6287
    !!     D raised, and fading once walls have interfered (`lm_step`)                  6310
    !!     that, with new starts (`minpack_restart`)                                    6514
-   !!     that, with walls remembered and held: this                                   6508
+   !!     that, with walls remembered and held                                         6508
    !!
    !! Of 10000 fits of 67 models, in the boxes of `minpack_restart`, those that find it; and the
    !! Jacobians for 40 and 60 amplitudes ≥ 0 (linear) and 58 (with a common place and width):
@@ -32,7 +32,7 @@ module minpack_inside
    !!     remembered, up to ten rounds, nothing held                    9779    39         30
    !!     remembered and held, up to two rounds                         9782    12   15   12
    !!     remembered and held, one round, the rest cut off              9762     8    9    8
-   !!     held while the model is sound as well, up to two rounds: this 9789     9   10   10
+   !!     held while the model is sound as well, up to two rounds       9789     9   10   10
    !!
    !! Of the 14640 fits of `minpack_restart`; and calls where any differ, in parts of the first:
    !!
@@ -70,7 +70,7 @@ module minpack_inside
    real(wp), parameter :: held_share = 0.3_wp
    ! What may lie there while the linear model is sound: it has been right about ‖f‖, and no column
    ! is on its way to vanish, as those of a peak are next to an amplitude of 0. Without the second
-   ! condition 15 of the 10000 fits are lost.
+   ! condition 15 of the 10000 fits were lost.
    real(wp), parameter :: sound_gap = 0.3_wp
    real(wp), parameter :: sound_norm = 0.6_wp  !! of D: what a column has kept
 
