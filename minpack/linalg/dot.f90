@@ -4,7 +4,7 @@ module minpack_dot
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
-   public :: dot, lanes
+   public :: dot
 
    integer(ik), parameter :: lanes = 8
       !! Partial sums: two to four vector registers hide the latency of an addition.
