@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "differences.h"
 #include "pointers.h"
 
 /* Asked before each call of a function: whether another thread wants an end, and once a second Ctrl-C. */
