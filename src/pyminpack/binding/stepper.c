@@ -1,5 +1,7 @@
 /* The step core, call by call, for Python: who schedules fits himself, and tests of single steps. */
 
+#include "python.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
