@@ -31,6 +31,7 @@ typedef struct {
     int best_info, predicted;
 } lm_state;
 
+enum { LM_GROUP = 4 }; /* small Jacobians that are factored at a time */
 enum { LM_INSIDE = 9 }; /* vectors of n numbers that a fit within bounds has in `inside` */
 
 void lm_step(lm_state *state, int64_t n, double *x, double *x_trial, double *r, int64_t ldr,

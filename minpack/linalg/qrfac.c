@@ -14,25 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "minpack.h"
+#include "qrfac.h"
 
 #ifndef VARIANT
 #define VARIANT(name) name
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* Squares of norms between which neither v v^T nor its products with others over- or underflow. */
-#define ORDINARY_LEAST 0x1p-400
-#define ORDINARY_MOST 0x1p400
-
-/* A downdated square is computed anew once it has shrunk by this: by then cancellation has eaten half its digits
- * (Drmac & Bujanovic, ACM TOMS 35 (2008), 12). MINPACK waits until 20 epsilon; nearly parallel columns then pivot
- * in the wrong order. */
-#define NORM_TRUST 0x1p-26
-
-/* SHORT: rows from which blocks are worth their set-up: 10 x 2 take 85 ns without, 113 with them, 9 x 3 116 and 152. */
-enum { LANES = 4, TOGETHER = 4, SHORT = 12 };
+enum { LANES = BLOCK, TOGETHER = 4 };
 
 typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
 typedef int64_t mask __attribute__((vector_size(32), aligned(8), may_alias));
@@ -176,9 +164,6 @@ pass(kind what, const range *r, const double *v, double v_1, const double *t, co
         (void)pass_next(what, r, v, head, what.reflects ? t + i : NULL, w, x, k + i, end, sums + i);
     }
 }
-
-/* The kinds of passes, each a function. */
-#define KIND static __attribute__((noinline)) void
 
 KIND
 square(const range *r, const matrix *x, int64_t k, int64_t end, double *squares)

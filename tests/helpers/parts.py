@@ -46,6 +46,18 @@ class Factors(Structure):
     )
 
 
+class Group(Structure):
+    """lm_group of minpack/factor/group.h; who waits, in it, is its own affair."""
+
+    _fields_ = (
+        ("m", c_int64),
+        ("n", c_int64),
+        ("memory", c_void_p),
+        ("waiting", c_int64),
+        ("fits", c_int64 * 20),
+    )
+
+
 SIZE, NUMBER, FLAG = POINTER(c_int64), POINTER(c_double), POINTER(c_int)
 
 
@@ -81,6 +93,10 @@ _reduce = routine(
     returns=c_int,
 )  # fmt: skip
 
+_group_add = routine("lm_group_add", POINTER(Group), POINTER(Factors), c_int64, Read, c_int64, Read)
+_group_end = routine("lm_group_end", POINTER(Group))
+
+group_size = routine("lm_group_size", c_int64, c_int64, returns=c_int64)
 lmpar_size = routine("lm_lmpar_size", c_int64, returns=c_int64)
 damped_size = routine("lm_damped_size", c_int64, returns=c_int64)
 leading = routine("lm_leading", c_int64, returns=c_int64)
@@ -153,6 +169,20 @@ def factor_in_place(fjac, fvec, ipvt, qtf, acnorm, work1, work2, work3):
     m, n = len(fvec), len(ipvt)
     factors = Factors(fjac.ctypes.data, m, *(a.ctypes.data for a in (ipvt, qtf, acnorm)))
     _in_place(factors, m, n, fjac, fvec, work1, work2, work3)
+
+
+def factor_group(jacobians, residuals, r, ipvt, qtf, acnorm):
+    """Each, none of more rows than the first; r and those behind it have an entry for each."""
+    m, n = jacobians[0].shape
+    memory = np.full(group_size(m, n), np.nan)
+    group = Group(m=m, n=n, memory=memory.ctypes.data)
+    factors = [
+        Factors(a.ctypes.data, n, *(vector.ctypes.data for vector in vectors))
+        for a, *vectors in zip(r, ipvt, qtf, acnorm, strict=True)
+    ]
+    for own, j, f in zip(factors, jacobians, residuals, strict=True):
+        _group_add(group, own, len(f), j, j.strides[1] // 8, f)
+    _group_end(group)
 
 
 def reduce_rows(n, a, row_stride, column_stride, f, memory, threads):

@@ -196,10 +196,11 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
     const int64_t m = b->m, n = b->n;
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
+        double *fjac = lm_group_place(&b->group);
         int64_t calls = 0;
         for (int64_t j = 0; j < n; j++) {
             const double h = b->h[j * count + i];
-            double *column = b->fjac + j * s->m; /* the next one is written after it, where m has more */
+            double *column = fjac + j * s->m; /* the next one is written after it, where m has more */
             if (h != 0.0) {
                 compare(b, s, b->values[j] + i * m, column);
                 calls++;
@@ -208,26 +209,35 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
         }
         s->fit.state.nfev += calls;
         lm_count_differences(&s->fit.state, b->trials_only, calls);
-        many_factor(b, s);
+        lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
     }
 }
 
-/* Column j of J of fit i, weighted, from what Dfun has returned. */
+/* J of fit i, weighted, out of what Dfun has returned; where that is by columns and needs no weights, it is J. */
 static void
-take_column(const many *b, const many_fit *s, PyArrayObject *value, int64_t i, int64_t j)
+factor_derivatives(many *b, many_fit *s, PyArrayObject *value, int64_t i)
 {
     const npy_intp down = PyArray_STRIDE(value, 1 + b->col_deriv), across = PyArray_STRIDE(value, 2 - b->col_deriv);
-    const char *from = PyArray_BYTES(value) + i * PyArray_STRIDE(value, 0) + j * across;
-    double *column = b->fjac + j * s->m; /* the next one is written after it, where m has more */
-    if (down == sizeof(double)) {
-        memcpy(column, from, b->m * sizeof(double));
+    const npy_intp size = sizeof(double);
+    const char *from = PyArray_BYTES(value) + i * PyArray_STRIDE(value, 0);
+    if (down == size && across >= 0 && across % size == 0 && s->w == NULL) {
+        lm_group_add(&b->group, &s->fit.factors, s->m, (const double *)from, across / size, s->f);
+        return;
     }
-    else {
-        for (int64_t k = 0; k < b->m; k++) {
-            column[k] = *(const double *)(from + k * down);
+    double *fjac = lm_group_place(&b->group);
+    for (int64_t j = 0; j < b->n; j++, from += across) {
+        double *column = fjac + j * s->m; /* the next one is written after it, where m has more */
+        if (down == size) {
+            memcpy(column, from, b->m * size);
         }
+        else {
+            for (int64_t k = 0; k < b->m; k++) {
+                column[k] = *(const double *)(from + k * down);
+            }
+        }
+        weigh(s, b->m, column);
     }
-    weigh(s, b->m, column);
+    lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
 }
 
 static PyArrayObject *
@@ -266,6 +276,7 @@ batch_jacobian(void *self, lm_fit *const *fits, int64_t count)
         }
         gil_let_go(&b->lock, operations);
         factor_differences(b, fits, count);
+        lm_group_end(&b->group);
         return 0;
     }
     PyArrayObject *value = ask_dfun(b, fits, count);
@@ -276,12 +287,10 @@ batch_jacobian(void *self, lm_fit *const *fits, int64_t count)
     gil_let_go(&b->lock, operations);
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        for (int64_t j = 0; j < b->n; j++) {
-            take_column(b, s, value, i, j);
-        }
         s->fit.state.njev += 1;
-        many_factor(b, s);
+        factor_derivatives(b, s, value, i);
     }
+    lm_group_end(&b->group);
     return 0;
 }
 

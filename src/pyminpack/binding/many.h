@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "gil.h"
+#include "group.h"
 #include "model.h"
 #include "stream.h"
 
@@ -28,7 +29,7 @@ typedef struct {
     lm_work work;
     int64_t n, m, slots; /* m: what func returns for a fit */
     int64_t points;      /* for which func is called at once, if there is a choice */
-    double *fjac;        /* one J by columns, to be factored at once */
+    lm_group group;      /* Js that wait until they are factored */
     double *column;      /* m numbers */
 
     lm_state start; /* that of each fit at its start */
@@ -59,8 +60,5 @@ typedef struct {
 
 /* f := f_trial of those who moved. */
 int many_moved(void *self, lm_fit *const *fits, int64_t count);
-
-/* What is in fjac, its columns without gaps, with f into the factors of the fit. */
-void many_factor(many *b, many_fit *s);
 
 #endif

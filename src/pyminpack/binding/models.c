@@ -40,7 +40,7 @@ model_residual(void *self, lm_fit *const *fits, int64_t count)
     gil_let_go(&b->lock, HUGE_VAL);
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        if (lm_model_residual(&b->model, &s->fit, p_of(b, s), s->m, s->f_trial, b->fjac) < 0) {
+        if (lm_model_residual(&b->model, &s->fit, p_of(b, s), s->m, s->f_trial, lm_group_place(&b->group)) < 0) {
             return -1;
         }
     }
@@ -54,15 +54,17 @@ model_jacobian(void *self, lm_fit *const *fits, int64_t count)
     gil_let_go(&b->lock, HUGE_VAL);
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
+        double *fjac = lm_group_place(&b->group);
         const int64_t before = s->fit.state.nfev;
-        if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, b->fjac) < 0) {
+        if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, fjac) < 0) {
             return -1;
         }
         if (s->fit.state.request != REQUEST_STOP) {
             lm_count_differences(&s->fit.state, b->trials_only, s->fit.state.nfev - before);
-            many_factor(b, s);
+            lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
         }
     }
+    lm_group_end(&b->group);
     return 0;
 }
 

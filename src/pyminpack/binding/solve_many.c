@@ -288,7 +288,7 @@ lay_out_slots(stream *s, lm_plan *plan)
     const int64_t m = b->m, n = b->n;
     lm_plan_work(plan, &b->work, n);
     lm_plan_doubles(plan, &b->column, m);
-    lm_plan_doubles(plan, &b->fjac, m * n);
+    lm_plan_doubles(plan, &b->group.memory, lm_group_size(m, n));
     lm_plan_doubles(plan, &b->h, n * b->slots);
     lm_plan_doubles(plan, &s->covariance, n * n);
     lm_plan_doubles(plan, &s->covariance_work, (2 * n + 5) * n);
@@ -317,9 +317,9 @@ allocate_slots(stream *s)
     many *b = &s->b;
     const int64_t m = b->m, n = b->n;
     if (lm_factor_by_rows(m, n)) {
-        const int64_t factor = lm_factor_size(m, n), step = lm_lmpar_size(n);
-        b->work.scratch_size = factor > step ? factor : step;
+        b->work.scratch_size = lm_lmpar_size(n);
     }
+    b->group = (lm_group){.m = m, .n = n};
     s->fits = PyMem_RawCalloc(b->slots, sizeof *s->fits);
     s->slots = PyMem_RawCalloc(b->slots, sizeof *s->slots);
     b->values = PyMem_RawCalloc(n, sizeof *b->values);
@@ -342,6 +342,9 @@ allocate_slots(stream *s)
     }
     plan = (lm_plan){s->memory, 0};
     lay_out_slots(s, &plan);
+    for (int64_t i = 0; i < b->slots; i++) {
+        lm_factor_none(&s->fits[i].fit.factors, n); /* whose order the first Jacobian is to begin with */
+    }
     return 0;
 }
 

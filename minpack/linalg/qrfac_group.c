@@ -1,0 +1,435 @@
+/* qrfac.c for a few matrices of one size at a time, a lane for each: the same bits.
+ *
+ * The partial sums that are lanes there are vectors here, the numbers of a row there are rows here. A root or a quotient
+ * serves all the matrices, and none of them waits for another's. Their pivots differ: columns are exchanged
+ * under masks, which takes a pass; so each matrix comes in the order of its pivots of the last time.
+ *
+ * A row of R is taken out when it is done, and zeros left in its place, so that blocks are whole. What is rare and ends
+ * in numbers out of the ordinary is left to qrfac.c. */
+#include <math.h>
+#include <stddef.h>
+
+#include "qrfac.h"
+
+typedef double lanes __attribute__((vector_size(32), may_alias));
+typedef double unaligned __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t mask __attribute__((vector_size(32), may_alias));
+
+#ifdef __clang__
+#define SHUFFLE(x, y, i, j, k, l) __builtin_shufflevector(x, y, i, j, k, l)
+#else
+#define SHUFFLE(x, y, i, j, k, l) __builtin_shuffle(x, y, (mask){i, j, k, l})
+#endif
+
+/* Columns that a pass takes at a time: there are registers for the sums of two. */
+enum { TOGETHER = 2 };
+
+/* Unrolled, what is of each column is in registers. */
+#define EACH(k, count) _Pragma("GCC unroll 4") for (int k = 0; k < count; k++)
+
+INLINE lanes
+fill(double x)
+{
+    return (lanes){x, x, x, x};
+}
+
+INLINE lanes
+choose(mask m, lanes yes, lanes no)
+{
+    return (lanes)(((mask)yes & m) | ((mask)no & ~m));
+}
+
+INLINE int
+any(mask m)
+{
+    return ((m[0] | m[1]) | (m[2] | m[3])) != 0;
+}
+
+INLINE lanes
+root(lanes x)
+{
+    return (lanes){sqrt(x[0]), sqrt(x[1]), sqrt(x[2]), sqrt(x[3])};
+}
+
+INLINE void
+exchange(mask where, lanes *one, lanes *other)
+{
+    const lanes x = *one, y = *other;
+    *one = choose(where, y, x);
+    *other = choose(where, x, y);
+}
+
+/* The matrices: column k is at a + k stride, f behind the last. The first block is of those rows that m has beyond a
+ * multiple of BLOCK, and ends in zeros. */
+typedef struct {
+    int64_t n, rest, rows, stride;
+    lanes *a, *r;       /* columns of R, n apart, and Q^T f */
+    lanes *squares, *reference, *sums, *own; /* as in qrfac.c, but each where its column is; other sums */
+    lanes *place;                            /* where qrfac.c has the column: the first of equal ones is the pivot */
+    lanes *number;                           /* of the column, from 0 */
+    lanes *acnorm;                           /* of the columns as they came */
+} matrices;
+
+INLINE lanes *
+column(const matrices *x, int64_t k)
+{
+    return x->a + k * x->stride;
+}
+
+INLINE int64_t
+row_of(const matrices *x, int64_t j)
+{
+    return j < x->rest ? j : j + (-x->rest & (BLOCK - 1));
+}
+
+/* The block with row j, which is summed last, as in qrfac.c. */
+INLINE int64_t
+top_of(const matrices *x, int64_t j)
+{
+    return row_of(x, j) & ~(int64_t)(BLOCK - 1);
+}
+
+/* What a pass is, a constant wherever it is inlined: whether y := y - t v for each column y, and what is summed
+ * then, y times itself, the first column, or another vector. */
+typedef struct {
+    int reflects;
+    enum { ITSELF, FIRST, OTHER } by;
+} kind;
+
+INLINE void
+pass_block(kind what, int64_t block, const lanes *v, const lanes *w, const lanes *t, int count, lanes *y, int64_t stride,
+           lanes (*sum)[BLOCK])
+{
+    EACH(i, BLOCK) {
+        const lanes v_i = what.reflects ? v[block + i] : fill(0.0);
+        lanes w_i = what.by == OTHER ? w[block + i] : fill(0.0);
+        EACH(k, count) {
+            lanes *y_i = y + k * stride + block + i, now = *y_i;
+            if (what.reflects) {
+                now -= t[k] * v_i;
+                *y_i = now;
+            }
+            if (what.by == FIRST && k == 0) {
+                w_i = now;
+            }
+            sum[k][i] += (what.by == ITSELF ? now : w_i) * now;
+        }
+    }
+}
+
+/* t and sums may be one. */
+INLINE void
+pass_some(kind what, const matrices *x, int64_t top, const lanes *v, const lanes *w, const lanes *t, int count, lanes *y,
+          lanes *sums)
+{
+    lanes sum[TOGETHER][BLOCK], t_k[TOGETHER];
+    EACH(k, count) {
+        t_k[k] = what.reflects ? t[k] : fill(0.0);
+        EACH(i, BLOCK) {
+            sum[k][i] = fill(0.0);
+        }
+    }
+    for (int64_t block = top + BLOCK; block < x->rows; block += BLOCK) {
+        pass_block(what, block, v, w, t_k, count, y, x->stride, sum);
+    }
+    pass_block(what, top, v, w, t_k, count, y, x->stride, sum);
+    EACH(k, count) {
+        sums[k] = (sum[k][0] + sum[k][2]) + (sum[k][1] + sum[k][3]);
+    }
+}
+
+/* For as many columns as go together, of `count` that are left. */
+INLINE void
+pass_next(kind what, const matrices *x, int64_t top, const lanes *v, const lanes *w, int64_t count, lanes *y, lanes *sums)
+{
+    if (count == 1) {
+        pass_some(what, x, top, v, w, sums, 1, y, sums);
+    }
+    else {
+        pass_some(what, x, top, v, w, sums, TOGETHER, y, sums);
+    }
+}
+
+/* For the columns from k on, and f; `sums` are theirs. */
+INLINE void
+pass(kind what, const matrices *x, int64_t top, const lanes *v, const lanes *w, int64_t k, lanes *sums)
+{
+    if (what.by == FIRST) {
+        w = column(x, k);
+        pass_next(what, x, top, v, w, x->n + 1 - k, column(x, k), sums + k);
+        what.by = OTHER;
+        k += TOGETHER;
+    }
+    for (; k <= x->n; k += TOGETHER) {
+        pass_next(what, x, top, v, w, x->n + 1 - k, column(x, k), sums + k);
+    }
+}
+
+KIND
+square(const matrices *x, lanes *sums)
+{
+    pass((kind){0, ITSELF}, x, 0, NULL, NULL, 0, sums);
+}
+
+KIND
+multiply(const matrices *x, int64_t top, const lanes *w, int64_t k, lanes *sums)
+{
+    pass((kind){0, OTHER}, x, top, NULL, w, k, sums);
+}
+
+KIND
+reflect_and_square(const matrices *x, int64_t top, const lanes *v, int64_t k)
+{
+    pass((kind){1, ITSELF}, x, top, v, NULL, k, x->sums);
+}
+
+/* The first of the columns is the next pivot. */
+KIND
+reflect_and_multiply(const matrices *x, int64_t top, const lanes *v, int64_t k)
+{
+    pass((kind){1, FIRST}, x, top, v, NULL, k, x->sums);
+}
+
+/* Where column k, whose squares add up to nothing, has numbers: their squares underflow. */
+static mask
+is_tiny(const matrices *x, int64_t k)
+{
+    mask found = {0};
+    for (int64_t i = 0; i < x->rows; i++) {
+        found |= column(x, k)[i] != 0.0;
+    }
+    return found & (x->squares[k] == 0.0);
+}
+
+/* Which are not for us from the start. */
+static inline mask
+begin(const matrices *x)
+{
+    square(x, x->squares);
+    const lanes f = x->squares[x->n];
+    mask lost = ~((f >= ORDINARY_LEAST) & (f <= ORDINARY_MOST));
+    for (int64_t k = 0; k < x->n; k++) {
+        const lanes square = x->squares[k];
+        const mask vanished = square == 0.0;
+        lost |= ~(((square >= ORDINARY_LEAST) & (square <= ORDINARY_MOST)) | vanished);
+        if (any(vanished)) {
+            lost |= is_tiny(x, k);
+        }
+        x->reference[k] = square;
+        x->acnorm[k] = root(square);
+        x->place[k] = x->number[k];
+    }
+    return lost;
+}
+
+/* Bring the columns with the largest remaining norms to place j. */
+static inline void
+bring_largest(const matrices *x, int64_t j)
+{
+    lanes largest = x->squares[j], place = x->place[j], from = fill((double)j);
+    for (int64_t k = j + 1; k < x->n; k++) {
+        const lanes square = x->squares[k];
+        const mask better = (square > largest) | ((square == largest) & (x->place[k] < place));
+        largest = choose(better, square, largest);
+        place = choose(better, x->place[k], place);
+        from = choose(better, fill((double)k), from);
+    }
+    for (int64_t k = j; k < x->n; k++) {
+        x->place[k] = choose(x->place[k] == (double)j, place, x->place[k]);
+    }
+    for (int64_t k = j + 1; k < x->n; k++) {
+        const mask here = from == (double)k;
+        if (any(here)) {
+            exchange(here, x->squares + j, x->squares + k);
+            exchange(here, x->reference + j, x->reference + k);
+            exchange(here, x->sums + j, x->sums + k);
+            exchange(here, x->place + j, x->place + k);
+            exchange(here, x->number + j, x->number + k);
+            for (int64_t i = 0; i < j; i++) {
+                exchange(here, x->r + j * x->n + i, x->r + k * x->n + i);
+            }
+            for (int64_t i = top_of(x, j); i < x->rows; i++) {
+                exchange(here, column(x, j) + i, column(x, k) + i);
+            }
+        }
+    }
+}
+
+/* What to subtract of reflector j from those behind it, and row j of R: where digits are lost in the squares. */
+static inline mask
+find_multiples(const matrices *x, int64_t j, mask *lost)
+{
+    const int64_t row = row_of(x, j);
+    const mask zero = x->squares[j] == 0.0; /* and so are the columns behind it */
+    lanes *head = column(x, j) + row, sigma = root(x->squares[j]);
+    sigma = choose(*head < 0.0, -sigma, sigma);
+    const lanes v_1 = *head + sigma, scale = choose(zero, fill(0.0), 1.0 / (sigma * v_1));
+    mask untrusted = {0};
+    *lost |= ~(x->squares[j] >= ORDINARY_LEAST) & ~zero;
+    x->r[j * x->n + j] = choose(zero, fill(0.0), -sigma);
+    *head = fill(0.0);
+    for (int64_t k = j + 1; k <= x->n; k++) {
+        lanes *entry = column(x, k) + row;
+        const lanes t = (x->sums[k] + sigma * *entry) * scale, leaves = *entry - t * v_1;
+        x->sums[k] = t;
+        x->r[k * x->n + j] = leaves;
+        *entry = fill(0.0);
+        if (k < x->n) {
+            x->squares[k] -= leaves * leaves;
+            untrusted |= ~((x->squares[k] > NORM_TRUST * x->reference[k]) | (x->reference[k] == 0.0));
+        }
+    }
+    return untrusted;
+}
+
+/* After reflect_and_square: the pivots for place j, with products of two kinds. Those that could be trusted have theirs
+ * out of the pass with `top` there, the others out of one of their own. */
+static __attribute__((noinline)) void
+begin_anew(const matrices *x, int64_t j, int64_t top, mask anew, mask *lost)
+{
+    for (int64_t k = j; k < x->n; k++) {
+        *lost |= anew & (x->sums[k] == 0.0) & (x->reference[k] != 0.0); /* or is it underflown? */
+        x->squares[k] = choose(anew, x->sums[k], x->squares[k]);
+        x->reference[k] = choose(anew, x->sums[k], x->reference[k]);
+    }
+    bring_largest(x, j);
+    multiply(x, top, column(x, j), j, x->sums);
+    x->squares[j] = x->reference[j] = x->sums[j]; /* of those anew, too: the order of the sum is that of the last pass */
+    if (top != top_of(x, j)) {
+        multiply(x, top_of(x, j), column(x, j), j, x->own);
+        for (int64_t k = j; k <= x->n; k++) {
+            x->sums[k] = choose(anew, x->own[k], x->sums[k]);
+        }
+    }
+}
+
+static mask
+eliminate(const matrices *x)
+{
+    mask lost = begin(x);
+    bring_largest(x, 0);
+    multiply(x, 0, column(x, 0), 1, x->sums);
+    for (int64_t j = 0;; j++) {
+        const mask untrusted = find_multiples(x, j, &lost);
+        const int64_t top = top_of(x, j);
+        if (j + 1 == x->n) {
+            reflect_and_square(x, top, column(x, j), j + 1);
+            return lost;
+        }
+        if (any(untrusted)) {
+            reflect_and_square(x, top, column(x, j), j + 1);
+            begin_anew(x, j + 1, top, untrusted, &lost);
+        }
+        else {
+            bring_largest(x, j + 1);
+            reflect_and_multiply(x, top, column(x, j), j + 1);
+            x->squares[j + 1] = x->reference[j + 1] = x->sums[j + 1];
+        }
+    }
+}
+
+INLINE void
+transpose(const lanes *from, lanes *to)
+{
+    const lanes a = SHUFFLE(from[0], from[1], 0, 4, 2, 6), b = SHUFFLE(from[0], from[1], 1, 5, 3, 7);
+    const lanes c = SHUFFLE(from[2], from[3], 0, 4, 2, 6), d = SHUFFLE(from[2], from[3], 1, 5, 3, 7);
+    to[0] = SHUFFLE(a, c, 0, 1, 4, 5);
+    to[1] = SHUFFLE(b, d, 0, 1, 4, 5);
+    to[2] = SHUFFLE(a, c, 2, 3, 6, 7);
+    to[3] = SHUFFLE(b, d, 2, 3, 6, 7);
+}
+
+/* A column of each matrix into lanes. */
+static void
+take(const matrices *x, int64_t m, const double *const *from, lanes *to)
+{
+    if (x->rest > 0) {
+        for (int64_t i = 0; i < BLOCK; i++, to++) {
+            *to = i < x->rest ? (lanes){from[0][i], from[1][i], from[2][i], from[3][i]} : fill(0.0);
+        }
+    }
+    for (int64_t i = x->rest; i < m; i += BLOCK, to += BLOCK) {
+        const lanes rows[LM_GROUP] = {*(const unaligned *)(from[0] + i), *(const unaligned *)(from[1] + i),
+                                   *(const unaligned *)(from[2] + i), *(const unaligned *)(from[3] + i)};
+        transpose(rows, to);
+    }
+}
+
+/* And so many numbers of each out of them. */
+static void
+give(int64_t count, const lanes *from, double *const *to)
+{
+    int64_t i = 0;
+    for (; i + LM_GROUP <= count; i += LM_GROUP) {
+        lanes rows[LM_GROUP];
+        transpose(from + i, rows);
+        EACH(l, LM_GROUP) {
+            *(unaligned *)(to[l] + i) = rows[l];
+        }
+    }
+    for (; i < count; i++) {
+        EACH(l, LM_GROUP) {
+            to[l][i] = from[i][l];
+        }
+    }
+}
+
+static void
+take_all(const matrices *x, int64_t m, const grouped *group)
+{
+    const double *from[LM_GROUP];
+    for (int64_t k = 0; k < x->n; k++) {
+        EACH(l, LM_GROUP) {
+            const int number = group[l].ipvt[k] - 1;
+            from[l] = group[l].a + number * group[l].lda;
+            x->number[k][l] = number;
+        }
+        take(x, m, from, column(x, k));
+    }
+    EACH(l, LM_GROUP) {
+        from[l] = group[l].f;
+    }
+    take(x, m, from, column(x, x->n));
+}
+
+/* Below R's diagonal is what was in memory. */
+static void
+give_all(const matrices *x, const grouped *group)
+{
+    double *r[LM_GROUP], *qtf[LM_GROUP];
+    EACH(l, LM_GROUP) {
+        const grouped *to = group + l;
+        r[l] = to->r;
+        qtf[l] = to->qtf;
+        for (int64_t k = 0; k < x->n; k++) {
+            to->acnorm[to->ipvt[k] - 1] = x->acnorm[k][l];
+        }
+    }
+    for (int64_t k = 0; k < x->n; k++) { /* after all acnorm: one matrix may stand in several lanes */
+        EACH(l, LM_GROUP) {
+            group[l].ipvt[k] = (int)x->number[k][l] + 1;
+        }
+    }
+    give(x->n * x->n, x->r, r);
+    give(x->n, x->r + x->n * x->n, qtf);
+}
+
+unsigned
+lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
+{
+    enum { LINE = 64 }; /* bytes of a cache */
+    const int64_t rows = (m + BLOCK - 1) & ~(int64_t)(BLOCK - 1), stride = rows + GAP;
+    lanes *a = (lanes *)(((uintptr_t)memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
+    lanes *r = a + stride * (n + 1), *vectors = r + n * (n + 1);
+    const matrices x = {n, m & (BLOCK - 1), rows, stride, a, r, .squares = vectors, .sums = vectors + (n + 1),
+                        .own = vectors + 2 * (n + 1), .reference = vectors + 3 * (n + 1), .place = vectors + 4 * (n + 1),
+                        .number = vectors + 5 * (n + 1), .acnorm = vectors + 6 * (n + 1)};
+    take_all(&x, m, group);
+    const mask lost = eliminate(&x);
+    give_all(&x, group);
+    unsigned bits = 0;
+    EACH(l, LM_GROUP) {
+        bits |= lost[l] ? 1U << l : 0U;
+    }
+    return bits;
+}
