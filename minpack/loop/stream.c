@@ -37,7 +37,12 @@ lm_stream(lm_fit **slots, int64_t count, const lm_source *source, const lm_evalu
             break;
         }
         for (int64_t i = running; i < before; i++) {
-            source->ended(source->self, slots[i]);
+            lm_fit *slot = slots[i];
+            if (source->ended(source->self, slot)) {
+                lm_begin(slot, work);
+                slots[i] = slots[running];
+                slots[running++] = slot;
+            }
         }
         running = refill(slots, running, count, source, work, &more);
     }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ._called import type_error
 from ._input import parameters
 from ._input.arguments import describe
+from ._jacobian.doubt import SETTLED, is_to_end_early
 from ._many import runner
 from ._many.data import Maps
 from ._many.lazy import LazyFits, curve_fit_lazily, is_lazy
@@ -164,9 +165,9 @@ def curve_fit_many(
     `f` is called for the first fits one by one and together, to see that it does the same. Warnings
     of NumPy's about numbers out of range are off while it runs: a step too far is taken back.
 
-    Standard errors are looked at as those of `curve_fit` are. Where there is a doubt, better
-    derivatives are made for these fits together, and some steps with them; the calls of `f` for
-    that count in ``nfev``.
+    Standard errors are looked at as those of `curve_fit` are. A fit that has ended short of its
+    minimum is taken on from there; where another doubt is left, better derivatives are made for
+    these fits together, and some steps with them. The calls of `f` for that count in ``nfev``.
 
     An exception raised in `f` passes through, and Ctrl-C ends the call at once. The exception has
     two attributes: ``fits``, the indices of those that it was called for, and ``result``.
@@ -217,10 +218,11 @@ def curve_fit_many(
         y, w, counts, rows = maps.block(numbers)
         return runner.Block(numbers, starts.take(numbers), y, w, counts, rows)
 
+    early = is_to_end_early(settings.ftol, settings.xtol, settings.gtol)
     problem = runner.Problem(
         f, None if jac is None else model.derivatives, () if maps.own_x else (maps.x,), n, maps.m,
         True, False, runner.completed(settings, n, model.eps, limits), bool(absolute_sigma),
-        make_block,
+        make_block, 0.0 if early else SETTLED,
     )  # fmt: skip
     runner.run(problem, result, workers, chunk, progress)
     if result.doubtful.any():

@@ -132,6 +132,7 @@ def solve_many(
     col_deriv: bool,
     options: Options,
     absolute_sigma: bool,
+    settled: float,
     stop: npt.NDArray[np.bool_],
     blame: list[npt.NDArray[np.int64]],
     /,

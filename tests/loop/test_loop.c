@@ -226,6 +226,7 @@ typedef struct {
     const outcome *expected;
     decay_fit slots[SLOTS];
     int number[SLOTS], next, ended, fails_at;
+    int again[FITS]; /* who has ended once already, and was started again */
 } decays;
 
 static int
@@ -243,14 +244,20 @@ next_decay(void *self, lm_fit *slot)
     return 1;
 }
 
-static void
+static int
 decay_ended(void *self, lm_fit *slot)
 {
     decays *s = self;
     const outcome o = outcome_of((decay_fit *)slot);
-    check(memcmp(&o, &s->expected[s->number[(decay_fit *)slot - s->slots]], sizeof o) == 0,
-          "in a slot as alone, to the bit");
+    const int number = s->number[(decay_fit *)slot - s->slots];
+    check(memcmp(&o, &s->expected[number], sizeof o) == 0, "in a slot as alone, to the bit");
+    if (number % 3 == 0 && !s->again[number]) {
+        s->again[number] = 1;
+        prepare((decay_fit *)slot, number);
+        return 1;
+    }
     s->ended++;
+    return 0;
 }
 
 static void

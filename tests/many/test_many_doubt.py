@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pyminpack import curve_fit, curve_fit_many
+from pyminpack import curve_fit, curve_fit_many, leastsq_many
 from pyminpack._errors import optimize_warning
 
 pytestmark = pytest.mark.bundled
@@ -165,3 +165,41 @@ def test_ordinary_fits_cost_nothing():
         warnings.simplefilter("error")
         fits = curve_fit_many(f, x, y, [3.5, 0.6, 1.2])
     assert fits.nfev.tolist() == [curve_fit(f, x, row, [3.5, 0.6, 1.2]).nfev for row in y]
+
+
+def bell(x, height, place, width):
+    return height * np.exp(-0.5 * ((x - place) / width) ** 2)
+
+
+def slopes(x, height, place, width):
+    z = (x - place) / width
+    shape = np.exp(-0.5 * z * z)
+    return np.stack([shape, height * shape * z / width, height * shape * z * z / width], axis=-1)
+
+
+@pytest.mark.parametrize("jac", [None, slopes])
+def test_taken_on_to_the_minimum(jac):
+    """Where ftol ends a fit though a parameter near 0 still moves, with a few calls more."""
+    x = np.linspace(-5, 5, 64)
+    y = bell(x, 3, 0, 1) + 0.1 * np.random.default_rng(8).normal(size=(400, 64))
+    alone = leastsq_many(
+        lambda p, y: bell(x, *p.T[:, :, None]) - y, np.tile([2.5, 0.2, 1.2], (400, 1)), data=[y],
+        Dfun=None if jac is None else lambda p, y: slopes(x, *p.T[:, :, None]),
+    )  # fmt: skip
+    fits = curve_fit_many(bell, x, y, [2.5, 0.2, 1.2], jac=jac)
+    further = fits.nfev > alone.nfev
+    assert np.array_equal(fits.ier, alone.ier)
+    assert 4 <= further.sum() <= 100
+    assert np.median((fits.nfev - alone.nfev)[further]) <= (16 if jac is None else 4)
+    assert np.array_equal(fits.popt[~further], alone.popt[~further])
+    for p, data in zip(fits.popt[further], y[further], strict=True):
+        step = np.linalg.lstsq(slopes(x, *p), data - bell(x, *p), rcond=None)[0]
+        assert np.all(np.abs(step) < 1e-3 * np.abs(p))
+
+    # A limit on calls is one on all of them, and what has converged stays so.
+    k = int(np.argmax(further))
+    for calls in range(3):
+        few = curve_fit_many(
+            bell, x, y[k : k + 1], [2.5, 0.2, 1.2], jac=jac, maxfev=int(alone.nfev[k]) + calls
+        )
+        assert few.ier == alone.ier[k]

@@ -19,7 +19,7 @@ from .._fit.covariance import norm
 from .._input.arguments import EPS
 from .._minpack import DOUBT_TRUNCATION, DOUBT_UNFINISHED
 from .adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
-from .doubt import FullOutput, reason_to_doubt
+from .doubt import FullOutput, is_to_end_early, reason_to_doubt
 from .refit import Meter, OutOfCalls, as_far_as_can_be, go_on, is_no_higher, quiet, refit
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ SHARE = 1e-3
 #: Part of the residuals that a minimum does not promise to take away, and what of them is nothing
 #: but rounding errors, in units of the data: `far` and `nothing` of doubt.f90.
 PROMISE, NOTHING = 1e-3, 1e3 * EPS
-#: Tolerance from which on a user has a fit end early.
-FAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ def _by_differences(
 def ended_as_asked(outcome: FullOutput, options: dict[str, Any]) -> bool:
     """Whether a fit short of its minimum is what the options ask for, or has failed and says so."""
     wanted = (float(options.get(name) or 0.0) for name in ("ftol", "xtol", "gtol"))
-    return not outcome.converged or max(wanted) > FAR
+    return not outcome.converged or is_to_end_early(*wanted)
 
 
 def _with_more_digits(

@@ -21,12 +21,25 @@ if TYPE_CHECKING:
     from .._types import Ier, InfoDict
 
 __all__ = [
+    "SETTLED",
     "FullOutput",
     "covariance_of",
+    "is_to_end_early",
     "reason_to_doubt",
 ]
 
 FloatArray = npt.NDArray[np.float64]
+
+#: Tolerance from which on a user has a fit end early.
+FAR = 1e-6
+#: ftol of a fit that is taken on until it is not short of its minimum: that of `settled` in
+#: doubt.f90.
+SETTLED = 1e-14
+
+
+def is_to_end_early(ftol: float, xtol: float, gtol: float) -> bool:
+    """Whether a fit short of its minimum is what the tolerances ask for."""
+    return max(ftol, xtol, gtol) > FAR
 
 
 class FullOutput(NamedTuple):

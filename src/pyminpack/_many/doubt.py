@@ -1,7 +1,9 @@
 """A closer look at those fits of `curve_fit_many` whose standard errors may be wrong.
 
 Central differences whose steps change the model by a part of its noise, with some Gauss-Newton
-steps, for many fits at a time: what `curve_fit` does for one, but that no steps are sought.
+steps, for many fits at a time: what `curve_fit` does for one, but that no steps are sought. A fit
+that was only short of its minimum has been taken on by `solve_many`; it comes here where that did
+not help.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import numpy.typing as npt
 from .._called import named, warn
 from .._errors import optimize_warning
 from .._input.arguments import EPS
-from .._jacobian.accuracy import FAR, NOTHING, ROUGH
+from .._jacobian.accuracy import NOTHING, ROUGH
+from .._jacobian.doubt import is_to_end_early
 from .._many_result import ManyFits
 from .._minpack import DOUBT_UNFINISHED, Options
 from .data import Maps
@@ -41,7 +44,7 @@ def look_closer(
 ) -> None:
     """Make the doubtful fits better, many at a time, and warn once of those where that fails."""
     why = result._why.reshape(-1)
-    if max(options.ftol, options.xtol, options.gtol) > FAR:  # to end early is what was asked for
+    if is_to_end_early(options.ftol, options.xtol, options.gtol):
         why[result.doubtful.reshape(-1) & (why == DOUBT_UNFINISHED)] = 0
     numbers = np.flatnonzero(result.doubtful)
     numbers = numbers[model.is_inside(result.popt.reshape(-1, result.popt.shape[-1])[numbers])]

@@ -101,6 +101,7 @@ class Problem:
     options: Options
     absolute_sigma: bool
     make_block: Callable[[IndexArray], Block]
+    settled: float = 0.0  # ftol of fits that are taken on from where they end short; 0: none is
 
 
 def take(array: npt.NDArray[Any], shape: tuple[int, ...], numbers: IndexArray) -> npt.NDArray[Any]:
@@ -183,7 +184,7 @@ def run(
         work = partial(
             solve_many, problem.func, problem.dfun, problem.args, supply, result._arrays(),
             problem.n, problem.m, size, points, problem.is_model, problem.col_deriv,
-            problem.options, problem.absolute_sigma, stop, blame,
+            problem.options, problem.absolute_sigma, problem.settled, stop, blame,
         )  # fmt: skip
         if threads == 1:
             _quietly(work)

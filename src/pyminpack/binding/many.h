@@ -19,6 +19,7 @@ typedef struct {
     int64_t number;          /* of the fit: its place in the results */
     int64_t count;           /* of its data: those that are not left out */
     int64_t m;               /* of its residuals: count, or n zeros among them where these are fewer */
+    int is_taken_on;         /* from an end that was short of its minimum */
     double *f, *f_trial;
     double *y, *w;           /* data to compare a model with, their weights, NaN: left out; or NULL */
     char *rows[MANY_MAX_DATA]; /* its own copy of its row of each array of data, aligned as a double */
@@ -33,6 +34,7 @@ typedef struct {
     double *column;      /* m numbers */
 
     lm_state start; /* that of each fit at its start */
+    double settled; /* ftol of fits that are taken on from where they have ended short; 0: none is */
     double epsfcn;
     int trials_only; /* maxfev is a limit on trial points: differences are not counted */
     const double *diag, *lower, *upper;

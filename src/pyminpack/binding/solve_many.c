@@ -7,23 +7,10 @@
 
 #include "batches.h"
 #include "many.h"
+#include "many_results.h"
 #include "models.h"
 #include "objects.h"
 #include "options.h"
-
-/* With a negative ier: what the function has returned is another number, -1 or one below the range of ier. */
-enum { WHY_SHOWN = 1 };
-
-/* The places of the results; `why` is one of these, or with ier 9 a CAUSE, or with ier 1 to 4 a doubt. */
-enum { POPT, STDERR, PCOV, COST, NFEV, IER, WHY, RESULT_COUNT };
-
-typedef struct {
-    double *popt, *stderr_, *pcov, *cost; /* pcov: NULL if nobody wants it */
-    npy_int32 *nfev;
-    npy_int8 *ier, *why;
-    int absolute; /* the variance of the residuals is 1 */
-    int64_t free; /* variables that are not fixed */
-} results;
 
 /* Nothing is gained by calling a compiled function for many at a time: what one needs stays in the nearest cache. */
 enum { MODEL_SLOTS = 1 };
@@ -40,13 +27,10 @@ typedef struct {
 typedef struct {
     many b; /* first: the evaluator's pointer is ours */
     queue queue;
-    results results;
+    many_results results;
     many_fit *fits;
     lm_fit **slots;
-    double *covariance; /* n n numbers, where pcov is not wanted, and the work to make it */
-    double *covariance_work;
-    int *pivots;
-    void *memory; /* behind all of these vectors */
+    void *memory; /* behind all vectors */
 } stream;
 
 static const char *
@@ -166,21 +150,12 @@ objection(const many *b, const double *x, int64_t count)
 }
 
 static void
-record(const results *r, int64_t n, int64_t number, const double *x, int ier, int why, int64_t nfev, double fnorm)
+start_from(const many *b, lm_fit *slot, const lm_state *start)
 {
-    /* -1 is who has not ended. */
-    const int shown = ier >= 0 ? ier : ier < NPY_MIN_INT8 ? NPY_MIN_INT8 : ier == -1 ? -2 : ier;
-    memcpy(r->popt + number * n, x, n * sizeof(double));
-    r->cost[number] = 0.5 * fnorm * fnorm;
-    r->nfev[number] = nfev > NPY_MAX_INT32 ? NPY_MAX_INT32 : (npy_int32)nfev;
-    r->why[number] = (npy_int8)(shown == ier ? why : WHY_SHOWN);
-    for (int64_t j = 0; j < n; j++) {
-        r->stderr_[number * n + j] = HUGE_VAL;
+    slot->state = *start;
+    if (b->diag != NULL) {
+        memcpy(slot->diag, b->diag, b->n * sizeof(double));
     }
-    for (int64_t j = 0; r->pcov != NULL && j < n * n; j++) {
-        r->pcov[number * n * n + j] = HUGE_VAL;
-    }
-    r->ier[number] = (npy_int8)shown;
 }
 
 static int
@@ -207,12 +182,10 @@ next_fit(void *self, lm_fit *slot)
             memcpy(slot->x, x0, b->n * sizeof(double));
             break;
         }
-        record(&s->results, b->n, fit->number, x0, INFO_IMPROPER, why, 0, NAN);
+        many_record_unfit(&s->results, b->n, fit->number, x0, why);
     }
-    slot->state = b->start;
-    if (b->diag != NULL) {
-        memcpy(slot->diag, b->diag, b->n * sizeof(double));
-    }
+    fit->is_taken_on = 0;
+    start_from(b, slot, &b->start);
     if (fit->y != NULL) {
         memcpy(fit->y, row_of(q->y, q->next), size);
     }
@@ -226,57 +199,28 @@ next_fit(void *self, lm_fit *slot)
     return 1;
 }
 
-/* Why the standard errors may be wrong of a fit that has converged with this covariance: minpack/step/doubt.f90. */
+/* A fit that has ended short of its minimum goes on from there, within what calls are left. */
 static int
-doubt(const many *b, const many_fit *fit, const double *covariance)
-{
-    const lm_fit *f = &fit->fit;
-    for (int64_t i = 0; i < b->m; i++) {
-        b->column[i] = fit->w == NULL ? fit->y[i] : isnan(fit->w[i]) ? 0.0 : fit->w[i] * fit->y[i];
-    }
-    const double norm = lm_enorm(&b->m, b->column), error = fmax(b->epsfcn, DBL_EPSILON);
-    return lm_doubt(fit->count, f->n, f->factors.r, f->factors.ldr, f->factors.ipvt, f->x, f->factors.qtf, covariance,
-                    f->state.fnorm, norm > 0.0 ? norm : f->state.fnorm > 0.0 ? f->state.fnorm : 1.0, b->dfun == NULL ? sqrt(error) : 0.0, error);
-}
-
-/* The covariance of a fit that has converged, where there is one. */
-static void
-record_covariance(stream *s, const many_fit *fit)
-{
-    const results *r = &s->results;
-    const lm_fit *f = &fit->fit;
-    const int64_t n = f->n, freedom = fit->count - r->free;
-    double *c = r->pcov == NULL ? s->covariance : r->pcov + fit->number * n * n;
-    int full_rank = 0;
-    const int wanted = r->absolute ? freedom >= 0 : freedom > 0;
-    if (wanted) {
-        lm_covariance(n, f->factors.r, f->factors.ldr, f->factors.ipvt, c, &full_rank, s->covariance_work,
-                      s->pivots, f->x, f->lower, f->upper);
-    }
-    const double deviation = r->absolute ? 1.0 : f->state.fnorm / sqrt((double)freedom);
-    if (wanted && s->b.is_model) {
-        r->why[fit->number] = (npy_int8)(full_rank ? doubt(&s->b, fit, c) : DOUBT_NOISE);
-    }
-    if (full_rank) {
-        for (int64_t j = 0; j < n; j++) {
-            r->stderr_[fit->number * n + j] = deviation * sqrt(c[j * n + j]);
-        }
-    }
-    for (int64_t j = 0; r->pcov != NULL && j < n * n; j++) {
-        c[j] = full_rank ? c[j] * (deviation * deviation) : HUGE_VAL;
-    }
-}
-
-static void
 fit_ended(void *self, lm_fit *slot)
 {
     stream *s = self;
-    const many_fit *fit = (const many_fit *)slot;
-    const lm_state *state = &slot->state;
-    record(&s->results, slot->n, fit->number, slot->x, state->info, lm_cause(slot), state->nfev, state->fnorm);
-    if (state->info >= 1 && state->info <= INFO_GTOL) {
-        record_covariance(s, fit);
+    many *b = &s->b;
+    many_fit *fit = (many_fit *)slot;
+    lm_state further = b->start;
+    further.nfev = slot->state.nfev;
+    further.njev = slot->state.njev;
+    further.maxfev = slot->state.maxfev;
+    const int why = many_record(&s->results, b, fit);
+    if (fit->is_taken_on || why != DOUBT_UNFINISHED || !(b->settled > 0.0) || further.nfev >= further.maxfev) {
+        return 0;
     }
+    further.ftol = b->settled;
+    /* Steps that are shorter than those of the differences tell nothing. */
+    further.xtol = b->dfun == NULL ? sqrt(fmax(b->epsfcn, DBL_EPSILON)) : DBL_EPSILON;
+    further.gtol = 0.0;
+    fit->is_taken_on = 1;
+    start_from(b, slot, &further);
+    return 1;
 }
 
 /* Memory of the slots and of what they share. */
@@ -290,9 +234,7 @@ lay_out_slots(stream *s, lm_plan *plan)
     lm_plan_doubles(plan, &b->column, m);
     lm_plan_doubles(plan, &b->group.memory, lm_group_size(m, n));
     lm_plan_doubles(plan, &b->h, n * b->slots);
-    lm_plan_doubles(plan, &s->covariance, n * n);
-    lm_plan_doubles(plan, &s->covariance_work, (2 * n + 5) * n);
-    lm_plan_ints(plan, &s->pivots, 2 * n);
+    many_results_plan(plan, &s->results, n);
     for (int64_t i = 0; i < b->slots; i++) {
         many_fit *fit = &s->fits[i];
         lm_plan_doubles(plan, &fit->f, m);
@@ -350,21 +292,14 @@ allocate_slots(stream *s)
 
 /* The arguments, in the order of the signature. */
 enum { MANY_FUNC, MANY_DFUN, MANY_ARGS, MANY_SUPPLY, MANY_RESULTS, MANY_N, MANY_M, MANY_SLOTS, MANY_POINTS, MANY_IS_MODEL,
-       MANY_COL_DERIV, MANY_OPTIONS, MANY_ABSOLUTE, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
-
-static void *
-result_array(PyObject *const *args, int k)
-{
-    PyObject *item = PyTuple_GET_ITEM(args[MANY_RESULTS], k);
-    return item == Py_None ? NULL : PyArray_DATA((PyArrayObject *)item);
-}
+       MANY_COL_DERIV, MANY_OPTIONS, MANY_ABSOLUTE, MANY_SETTLED, MANY_STOP, MANY_BLAME, MANY_ARGUMENT_COUNT };
 
 /* Numbers into the struct, and pointers into arrays that pyminpack._many.runner has made. */
 static int
 read_many(stream *s, PyObject *const *args)
 {
     many *b = &s->b;
-    results *r = &s->results;
+    many_results *r = &s->results;
     const options *o = as_options(args[MANY_OPTIONS]);
     if (o == NULL) {
         return -1;
@@ -380,6 +315,7 @@ read_many(stream *s, PyObject *const *args)
     b->is_model = PyObject_IsTrue(args[MANY_IS_MODEL]);
     b->col_deriv = PyObject_IsTrue(args[MANY_COL_DERIV]);
     b->trials_only = o->values[TRIALS_ONLY] == Py_True;
+    b->settled = PyFloat_AsDouble(args[MANY_SETTLED]);
     r->absolute = PyObject_IsTrue(args[MANY_ABSOLUTE]);
     if (PyErr_Occurred()) {
         return -1;
@@ -396,13 +332,7 @@ read_many(stream *s, PyObject *const *args)
             r->free -= b->lower[j] == b->upper[j];
         }
     }
-    r->popt = result_array(args, POPT);
-    r->stderr_ = result_array(args, STDERR);
-    r->pcov = result_array(args, PCOV);
-    r->cost = result_array(args, COST);
-    r->nfev = result_array(args, NFEV);
-    r->ier = result_array(args, IER);
-    r->why = result_array(args, WHY);
+    many_results_read(r, args[MANY_RESULTS]);
     b->stop = PyArray_DATA((PyArrayObject *)args[MANY_STOP]);
     set_options(&b->start, &b->epsfcn, o, b->n, b->dfun != NULL);
     return 0;
@@ -458,7 +388,7 @@ PyObject *
 pyminpack_solve_many(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs)
 {
     if (nargs != MANY_ARGUMENT_COUNT || !PyTuple_Check(args[MANY_ARGS]) || !PyTuple_Check(args[MANY_RESULTS])
-        || PyTuple_GET_SIZE(args[MANY_RESULTS]) != RESULT_COUNT || !PyList_Check(args[MANY_BLAME])) {
+        || PyTuple_GET_SIZE(args[MANY_RESULTS]) != MANY_RESULT_COUNT || !PyList_Check(args[MANY_BLAME])) {
         PyErr_SetString(PyExc_TypeError, "solve_many() takes its arguments from pyminpack._many.runner");
         return NULL;
     }
