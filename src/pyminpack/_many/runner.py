@@ -212,7 +212,7 @@ def _quietly(work: Callable[[], None]) -> None:
 
 
 def _share(work: Callable[[], None], stop: npt.NDArray[np.bool_], threads: int) -> None:
-    """Work in several threads; the first error ends all of them, and so does one in this thread."""
+    """Work in several threads, of which this is one; the first error ends all of them."""
     errors, name = list[BaseException](), called().function
 
     def take_part() -> None:
@@ -223,16 +223,19 @@ def _share(work: Callable[[], None], stop: npt.NDArray[np.bool_], threads: int) 
                 stop[0] = True
                 errors.append(error)
 
-    started = [threading.Thread(target=take_part, name=name, daemon=True) for _ in range(threads)]
+    others = [
+        threading.Thread(target=take_part, name=name, daemon=True) for _ in range(threads - 1)
+    ]
     try:
-        for thread in started:
+        for thread in others:
             thread.start()
-        for thread in started:
+        take_part()
+        for thread in others:
             while thread.is_alive():
                 thread.join(PATIENCE)  # a signal that another thread has got is seen in between
     except BaseException:  # Ctrl-C
         stop[0] = True
-        for thread in started:
+        for thread in others:
             if thread.ident is not None:
                 thread.join()
         raise
