@@ -207,7 +207,8 @@ def curve_fit_many(
     maps = Maps(xdata, ydata, sigma, nan_policy)
     starts = maps.starts(f, p0, bounds)
     n, limits = starts.n, starts.limits
-    parameters.require_enough(maps.m, n)
+    if limits is None:
+        parameters.require_enough(maps.m, n, "; with bounds it may")
     result = prepare(maps.shape, n, covariance, out, resume)
     if result.ier.size == 0:
         return result
@@ -218,11 +219,17 @@ def curve_fit_many(
         y, w, counts, rows = maps.block(numbers)
         return runner.Block(numbers, starts.take(numbers), y, w, counts, rows)
 
+    derivatives = None if jac is None else model.derivatives
+    parts = f, derivatives, make_block
+    if maps.m < n:
+        from ._many.few import filled_up
+
+        parts = filled_up(n, maps.m, *parts)
     early = is_to_end_early(settings.ftol, settings.xtol, settings.gtol)
     problem = runner.Problem(
-        f, None if jac is None else model.derivatives, () if maps.own_x else (maps.x,), n, maps.m,
-        True, False, runner.completed(settings, n, model.eps, limits), bool(absolute_sigma),
-        make_block, 0.0 if early else SETTLED,
+        *parts[:2], () if maps.own_x else (maps.x,), n, max(n, maps.m), True, False,
+        runner.completed(settings, n, model.eps, limits), bool(absolute_sigma), parts[2],
+        0.0 if early else SETTLED,
     )  # fmt: skip
     runner.run(problem, result, workers, chunk, progress)
     if result.doubtful.any():

@@ -111,6 +111,24 @@ def test_same_as_curve_fit():
             np.testing.assert_allclose(np.sqrt(pcov[k].diagonal()), alone.stderr, rtol=1e-4)
 
 
+@pytest.mark.parametrize("jac", [None, derivatives])
+@pytest.mark.parametrize("own_x", [False, True])
+def test_fewer_points_than_parameters(jac, own_x):
+    """Protects fits that bounds allow: a parameter that is held needs no data."""
+    y, p0, _ = images(4, seed=6)
+    x, y, p0[:, 3] = X[6:20:6], y[:, 6:20:6], 0.5
+    lower, upper = [0, -4, 0.5, 0.5], [9, 4, 3, 0.5]
+    fits = curve_fit_many(
+        gaussian, x + 0 * y if own_x else x, y, p0, 0.1, True, bounds=(lower, upper), jac=jac
+    )
+    for k in range(4):
+        popt, pcov = curve_fit(gaussian, x, y[k], p0[k], 0.1, True, bounds=(lower, upper), jac=jac)
+        np.testing.assert_allclose(fits.popt[k], popt, rtol=1e-6)
+        np.testing.assert_allclose(fits.stderr[k], np.sqrt(pcov.diagonal()), rtol=1e-4)
+    with pytest.raises(TypeError, match=r"4 must not exceed .* points=3 .*; with bounds it may"):
+        curve_fit_many(gaussian, x, y, p0, jac=jac)
+
+
 def test_sigma_of_each_fit():
     """Protects one number a fit: the same as for each of its points."""
     y, p0, rng = images(6, seed=13)
