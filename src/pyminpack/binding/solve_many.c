@@ -12,9 +12,6 @@
 #include "objects.h"
 #include "options.h"
 
-/* Nothing is gained by calling a compiled function for many at a time: what one needs stays in the nearest cache. */
-enum { MODEL_SLOTS = 1 };
-
 /* What supply() has returned last. */
 typedef struct {
     PyObject *supply;
@@ -363,6 +360,14 @@ is_compiled(const many *b)
     return PyTuple_Check(b->func);
 }
 
+/* What a fit needs stays in the nearest cache: a compiled function is called for one after the other, or for two groups of
+ * those that are factored together: not all of them want a Jacobian at a time. */
+static int64_t
+most_slots(const many *b)
+{
+    return !is_compiled(b) ? INT64_MAX : lm_factor_in_groups(LM_GROUP, b->m, b->n) ? 2 * LM_GROUP : 1;
+}
+
 static int
 run_stream(stream *s)
 {
@@ -371,9 +376,7 @@ run_stream(stream *s)
     if (first <= 0) {
         return first;
     }
-    if (is_compiled(b)) {
-        b->slots = b->slots < MODEL_SLOTS ? b->slots : MODEL_SLOTS;
-    }
+    b->slots = b->slots < most_slots(b) ? b->slots : most_slots(b);
     if ((is_compiled(b) && take_model(b) < 0) || allocate_slots(s) < 0) {
         return -1;
     }
