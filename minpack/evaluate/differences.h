@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "evaluator.h"
+#include "vectors.h"
 
 /* x_trial := x + h e_j within the bounds; h, or 0 where these fix the variable: then its column is not
  * to be known, nor needed. One column after another, from 0. `epsfcn` is the relative error of F. */
@@ -38,9 +39,6 @@ lm_count_differences(lm_state *state, int trials_only, int64_t calls)
         state->maxfev += calls;
     }
 }
-
-/* column := (column - fvec)/h, where column holds F(x + h e_j) and fvec F(x); zeros where h is 0. */
-void lm_difference_column(int64_t m, const double *fvec, double h, double *column);
 
 /* fjac := J at x, column by column. `function` puts F at x into fvec; what it returns, unless 0, is
  * returned here at once. */

@@ -58,7 +58,7 @@ lm_model_residual(const lm_model *model, lm_fit *fit, void *p, int64_t m, double
 {
     model_call c = {model, fit, p, (int)m, fjac, MODEL_TRIAL};
     const int answer = model_function(&c, fit->x_trial, f_trial);
-    fit->state.fnorm_trial = lm_enorm(&m, f_trial);
+    fit->state.fnorm_trial = lm_norm(m, f_trial);
     return model_status(fit, answer);
 }
 

@@ -73,17 +73,18 @@ weigh(const many_fit *s, int64_t m, double *values)
 
 /* f := w (model - y), or as it is. */
 static inline void
-compare(const many *b, const many_fit *s, const double *restrict model, double *restrict f)
+compare(const many *b, const many_fit *s, const double *model, double *f)
 {
-    const int64_t m = b->m;
     if (s->y == NULL) {
-        memcpy(f, model, m * sizeof(double));
-        return;
+        memcpy(f, model, b->m * sizeof(double));
     }
-    for (int64_t i = 0; i < m; i++) {
-        f[i] = model[i] - s->y[i];
+    else if (s->count == b->m) {
+        lm_compare(b->m, model, s->y, s->w, f);
     }
-    weigh(s, m, f);
+    else {
+        lm_compare(b->m, model, s->y, NULL, f);
+        weigh(s, b->m, f);
+    }
 }
 
 static int
@@ -124,7 +125,7 @@ batch_residual(void *self, lm_fit *const *fits, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
         compare(b, s, model + i * m, s->f_trial);
-        s->fit.state.fnorm_trial = lm_enorm(&s->m, s->f_trial);
+        s->fit.state.fnorm_trial = lm_norm(s->m, s->f_trial);
         s->fit.state.nfev += 1;
     }
     return 0;
@@ -201,11 +202,16 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
         for (int64_t j = 0; j < n; j++) {
             const double h = b->h[j * count + i];
             double *column = fjac + j * s->m; /* the next one is written after it, where m has more */
-            if (h != 0.0) {
-                compare(b, s, b->values[j] + i * m, column);
-                calls++;
+            if (h != 0.0 && s->count == m) {
+                lm_compared_column(m, b->values[j] + i * m, s->y, s->w, s->f, h, column);
             }
-            lm_difference_column(s->m, s->f, h, column);
+            else {
+                if (h != 0.0) {
+                    compare(b, s, b->values[j] + i * m, column);
+                }
+                lm_difference_column(s->m, s->f, h, column);
+            }
+            calls += h != 0.0;
         }
         s->fit.state.nfev += calls;
         lm_count_differences(&s->fit.state, b->trials_only, calls);

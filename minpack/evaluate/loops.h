@@ -1,0 +1,23 @@
+/* The loops of loops.c, which is compiled once for each instruction set that is worth it; the same bits by all. */
+#ifndef MINPACK_LOOPS_H
+#define MINPACK_LOOPS_H
+
+#include <stdint.h>
+
+/* compare:   to := w (model - y), or model - y where w is NULL
+ * quotients: to := (to - fvec)/h
+ * compared_quotients: to := (w (model - y) - fvec)/h, likewise, or (model - fvec)/h where y is NULL
+ * squares:   x^T x */
+#define LM_LOOPS(isa)                                                                                                \
+    void lm_compare##isa(int64_t m, const double *restrict model, const double *restrict y, const double *restrict w, \
+                         double *restrict to);                                                                       \
+    void lm_quotients##isa(int64_t m, const double *restrict fvec, double h, double *restrict to);                   \
+    void lm_compared_quotients##isa(int64_t m, const double *restrict model, const double *restrict y,               \
+                                    const double *restrict w, const double *restrict fvec, double h,                 \
+                                    double *restrict to);                                                            \
+    double lm_squares##isa(int64_t m, const double *x);
+
+LM_LOOPS(_baseline)
+LM_LOOPS(_avx2)
+
+#endif
