@@ -166,12 +166,6 @@ pass(kind what, const matrices *x, int64_t top, const lanes *v, const lanes *w, 
 }
 
 KIND
-square(const matrices *x, lanes *sums)
-{
-    pass((kind){0, ITSELF}, x, 0, NULL, NULL, 0, sums);
-}
-
-KIND
 multiply(const matrices *x, int64_t top, const lanes *w, int64_t k, lanes *sums)
 {
     pass((kind){0, OTHER}, x, top, NULL, w, k, sums);
@@ -205,7 +199,6 @@ is_tiny(const matrices *x, int64_t k)
 static inline mask
 begin(const matrices *x)
 {
-    square(x, x->squares);
     const lanes f = x->squares[x->n];
     mask lost = ~((f >= ORDINARY_LEAST) & (f <= ORDINARY_MOST));
     for (int64_t k = 0; k < x->n; k++) {
@@ -339,20 +332,41 @@ transpose(const lanes *from, lanes *to)
     to[3] = SHUFFLE(b, d, 2, 3, 6, 7);
 }
 
-/* A column of each matrix into lanes. */
-static void
+INLINE void
+take_block(const double *const *from, int64_t i, lanes *to)
+{
+    const lanes rows[LM_GROUP] = {*(const unaligned *)(from[0] + i), *(const unaligned *)(from[1] + i),
+                                  *(const unaligned *)(from[2] + i), *(const unaligned *)(from[3] + i)};
+    transpose(rows, to);
+}
+
+/* A column of each matrix into lanes: its square, as a pass would sum it. */
+static lanes
 take(const matrices *x, int64_t m, const double *const *from, lanes *to)
 {
+    lanes sum[BLOCK], *top = to;
+    int64_t i = x->rest > 0 ? x->rest : BLOCK;
     if (x->rest > 0) {
-        for (int64_t i = 0; i < BLOCK; i++, to++) {
-            *to = i < x->rest ? (lanes){from[0][i], from[1][i], from[2][i], from[3][i]} : fill(0.0);
+        for (int64_t k = 0; k < BLOCK; k++) {
+            to[k] = k < x->rest ? (lanes){from[0][k], from[1][k], from[2][k], from[3][k]} : fill(0.0);
         }
     }
-    for (int64_t i = x->rest; i < m; i += BLOCK, to += BLOCK) {
-        const lanes rows[LM_GROUP] = {*(const unaligned *)(from[0] + i), *(const unaligned *)(from[1] + i),
-                                   *(const unaligned *)(from[2] + i), *(const unaligned *)(from[3] + i)};
-        transpose(rows, to);
+    else {
+        take_block(from, 0, to);
     }
+    EACH(k, BLOCK) {
+        sum[k] = fill(0.0);
+    }
+    for (to += BLOCK; i < m; i += BLOCK, to += BLOCK) {
+        take_block(from, i, to);
+        EACH(k, BLOCK) {
+            sum[k] += to[k] * to[k];
+        }
+    }
+    EACH(k, BLOCK) {
+        sum[k] += top[k] * top[k];
+    }
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 /* And so many numbers of each out of them. */
@@ -384,12 +398,12 @@ take_all(const matrices *x, int64_t m, const grouped *group)
             from[l] = group[l].a + number * group[l].lda;
             x->number[k][l] = number;
         }
-        take(x, m, from, column(x, k));
+        x->squares[k] = take(x, m, from, column(x, k));
     }
     EACH(l, LM_GROUP) {
         from[l] = group[l].f;
     }
-    take(x, m, from, column(x, x->n));
+    x->squares[x->n] = take(x, m, from, column(x, x->n));
 }
 
 /* Below R's diagonal is what was in memory. */
