@@ -45,11 +45,13 @@ contains
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: p(n)
       real(wp), intent(out) :: rp(n)
+      real(wp) :: p_j
       integer(ik) :: j
 
-      rp = 0.0_wp
       do j = 1, n
-         rp(1:j) = rp(1:j) + p(ipvt(j))*r(1:j, j)
+         p_j = p(ipvt(j))
+         rp(1:j - 1) = rp(1:j - 1) + p_j*r(1:j - 1, j)
+         rp(j) = p_j*r(j, j)
       end do
    end subroutine times_upper
 

@@ -47,9 +47,6 @@ contains
       integer :: iteration
       logical :: by_blocks
 
-      lds = leading(n)
-      by_blocks = n >= damped_worth .and. ldr == n .and. scratch_size >= lmpar_size(n)
-
       call gauss_newton(n, r, ldr, ipvt, qtb, rank, z, work1)
       work2 = diag*z
       dz_norm = enorm(n, work2)
@@ -58,6 +55,8 @@ contains
          par = 0.0_wp
          return
       end if
+      lds = leading(n)
+      by_blocks = n >= damped_worth .and. ldr == n .and. scratch_size >= lmpar_size(n)
 
       ! φ is convex and falls: its Newton step from 0 cannot pass the zero. With a singular R,
       ! φ(0) is the limit of nothing and bounds nothing.

@@ -25,7 +25,8 @@ contains
       diag = max(diag, acnorm)
    end subroutine grow_diag
 
-   pure subroutine gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, fnorm, cosines)
+   pure subroutine gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, fnorm, cosines, &
+                                    shares)
       !! Cosines of the angles between f and the columns of J, 0 for a column of zeros. With
       !! l = ipvt(j): (J e_l)ᵀ f = (R e_j)ᵀ qtf.
       integer(ik), intent(in) :: n
@@ -36,16 +37,21 @@ contains
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(in) :: fnorm
       real(wp), intent(out) :: cosines(n)  !! in the order of the variables
+      real(wp), intent(out) :: shares(n)  !! work: qtf/‖f‖
+      real(wp) :: cosine
       integer(ik) :: i, j, l
 
       cosines = 0.0_wp
       if (.not. fnorm > 0.0_wp) return
+      shares = qtf/fnorm
       columns: do j = 1, n
          l = int(ipvt(j), ik)
          if (.not. acnorm(l) > 0.0_wp) cycle columns
+         cosine = 0.0_wp
          do i = 1, j  ! both quotients are at most 1: no over- or underflow that matters
-            cosines(l) = cosines(l) + (r(i, j)/acnorm(l))*(qtf(i)/fnorm)
+            cosine = cosine + (r(i, j)/acnorm(l))*shares(i)
          end do
+         cosines(l) = cosine
       end do columns
    end subroutine gradient_cosines
 

@@ -108,7 +108,7 @@ contains
          if (present(lower)) inside(:, in_norms) = acnorm
          call linearised(state, n, x, acnorm, diag, x_trial, lower, upper)
          if (state%request /= request_stop) then
-            call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial)
+            call gradient_cosines(n, r, ldr, ipvt, qtf, acnorm, state%fnorm, x_trial, p)
             if (present(lower)) then
                inside(:, in_cosines) = x_trial
                where (held(x, lower, upper, x_trial)) x_trial = 0.0_wp
@@ -244,8 +244,12 @@ contains
       real(wp), intent(in) :: acnorm(n)
       real(wp), intent(in) :: cosines(n)
       real(wp), intent(inout) :: diag(n)
+      integer(ik) :: j
 
-      state%gnorm = maxval(abs(cosines))
+      state%gnorm = 0.0_wp
+      do j = 1, n
+         state%gnorm = max(state%gnorm, abs(cosines(j)))
+      end do
       if (state%gnorm <= state%gtol) then
          call stop_with(state, info_gtol)
          return
