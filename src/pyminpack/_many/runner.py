@@ -40,6 +40,9 @@ IndexArray = npt.NDArray[np.int64]
 #: Bytes of a vector of M numbers for each fit at work, and of what a model returns at once. Smaller
 #: calls gain less by a core's cache than they cost in Python and in threads that wait for others.
 VECTOR, ANSWER = 192 * 1024, 768 * 1024
+#: So many times that for each of several threads: one that wants the interpreter's lock while
+#: another has it, as after any of NumPy's loops, sleeps; to be woken takes longer than such a loop.
+TIMES = 2
 #: Bytes, more than all that a model makes in a call.
 SPARE = 4 * 2**20
 #: Seconds until a thread that waits for others looks whether there was a signal.
@@ -125,12 +128,16 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def chunk_size(chunk: int | None, m: int, total: int, threads: int, compiled: bool = False) -> int:
     """Return the number of fits that one thread works on at a time."""
     if chunk is None:
-        size = MOST if compiled else max(8, min(MOST, VECTOR // (8 * m)))
+        size = MOST if compiled else _times(threads) * max(8, min(MOST, VECTOR // (8 * m)))
     else:
         size = as_integer("chunk", chunk)
         if size < 1:
             raise value_error(f"chunk is {size}; want at least 1.")
     return max(1, min(size, -(-total // threads)))
+
+
+def _times(threads: int) -> int:
+    return TIMES if threads > 1 else 1
 
 
 @dataclass(eq=False)
@@ -174,7 +181,7 @@ def run(
     result._limits = terms(problem.options, problem.n, problem.dfun is not None)
     threads = thread_count(workers)
     size = chunk_size(chunk, problem.m, ier.size, threads, isinstance(problem.func, tuple))
-    points = size if chunk is not None else max(size, ANSWER // (8 * problem.m))
+    points = size if chunk is not None else max(size, _times(threads) * ANSWER // (8 * problem.m))
     keep_what_is_freed(SPARE)
     stop, blame = np.zeros(1, dtype=np.bool_), list[IndexArray]()
     counting = {"total": ier.size, "desc": "fits", "unit": " fits", "unit_scale": True}
