@@ -2,7 +2,7 @@ module minpack_bounded
    !! A fit on its bounds: it starts beside them, and lands on those that hold it.
    use minpack_kinds, only: ik, wp
    use minpack_dot, only: dot
-   use minpack_qrsolv, only: qrsolv
+   use minpack_qrsolv, only: solve_without
    use minpack_triangular, only: times_upper
    implicit none (type, external)
    private
@@ -137,9 +137,8 @@ contains
       z = x_trial - x
       call times_upper(n, r, ldr, ipvt, z, work2)
       work1 = -work1 - work2
-      work2 = merge(0.0_wp, huge(1.0_wp), x_trial > lower .and. x_trial < upper)
-      call qrsolv(n, r, ldr, ipvt, work2, work1, z, work3, work4)
-      where (work2 > 0.0_wp) z = 0.0_wp
+      work2 = merge(0.0_wp, 1.0_wp, x_trial > lower .and. x_trial < upper)
+      call solve_without(n, r, ldr, ipvt, work2, work1, z, work3, work4)
       if (all(abs(z) <= near_wall*max(abs(x), abs(start)) .and. &
               (.not. abs(z) > 0.0_wp .or. (x_trial + z > lower .and. x_trial + z < upper)))) then
          x_trial = x_trial + z

@@ -51,7 +51,7 @@ module minpack_inside
    use minpack_enorm, only: enorm
    use minpack_kinds, only: epsmch, ik, wp
    use minpack_lmpar, only: lmpar
-   use minpack_qrsolv, only: qrsolv
+   use minpack_qrsolv, only: solve_without
    use minpack_triangular, only: times_upper
    implicit none (type, external)
    private
@@ -325,11 +325,11 @@ contains
          if (holding > 0 .and. raised == 0) then
             ! The others may well be free. To hold a variable is to take its column out of R.
             do k = 1, n
-               rp(k) = merge(huge(1.0_wp), 0.0_wp, abs(walls(k)) >= held_wall)
+               rp(k) = merge(1.0_wp, 0.0_wp, abs(walls(k)) >= held_wall)
             end do
-            call qrsolv(n, r, ldr, ipvt, rp, residual, p, work1, work2)
+            call solve_without(n, r, ldr, ipvt, rp, residual, p, work1, work2)
             do k = 1, n
-               rp(k) = merge(0.0_wp, diag(k)*p(k), rp(k) > 0.0_wp)
+               rp(k) = diag(k)*p(k)
             end do
             length = enorm(n, rp)
             inside = length <= overlong*delta

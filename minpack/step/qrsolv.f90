@@ -1,12 +1,12 @@
 module minpack_qrsolv
-   !! The damped least-squares problem of the Levenberg–Marquardt step, from R alone.
+   !! The least-squares problems of a step, from R alone: damped, and with variables left out.
    use, intrinsic :: iso_c_binding, only: c_double, c_int, c_int64_t
    use minpack_dot, only: dot
    use minpack_enorm, only: sum_safe
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
-   public :: qrsolv, solve_damped_transposed
+   public :: qrsolv, solve_damped_transposed, solve_without
 
 contains
 
@@ -64,6 +64,79 @@ contains
          z(ipvt(j)) = rhs(j)
       end do
    end subroutine qrsolv
+
+   pure subroutine solve_without(n, r, ldr, ipvt, out, qtb, z, row, rhs)
+      !! z minimises ‖R Pᵀ z - qtb‖ among those with zeros for the variables that are out.
+      !!
+      !! Without their columns R is a staircase: rotations take the rows that stick out down to a
+      !! triangle S of order n less one at least. S(a, b) is built in r(b + 1, a).
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, n)  !! upper triangle: R, kept; strict lower triangle: work
+      integer, intent(in) :: ipvt(n)
+      real(wp), intent(in) :: out(n)  !! > 0 for the variables that are, one at least
+      real(wp), intent(in) :: qtb(n)
+      real(wp), intent(out) :: z(n)
+      real(wp), intent(out) :: row(n)  !! work: a row on its way down
+      real(wp), intent(out) :: rhs(n)  !! work: qtb under the same rotations
+      real(wp) :: carried, cosine, sine, old
+      integer(ik) :: a, b, free, j, k
+
+      free = 0
+      do k = 1, n
+         if (out(ipvt(k)) > 0.0_wp) cycle
+         free = free + 1
+         a = 0
+         do j = 1, k
+            if (out(ipvt(j)) > 0.0_wp) cycle
+            a = a + 1
+            r(free + 1, a) = r(j, k)
+         end do
+         rhs(free) = qtb(k)
+      end do
+      z = 0.0_wp
+      if (free == 0) return
+
+      a = 1
+      rows: do j = 1, n
+         if (.not. out(ipvt(j)) > 0.0_wp) then
+            a = a + 1
+            cycle rows
+         end if
+         b = a
+         do k = j + 1, n
+            if (out(ipvt(k)) > 0.0_wp) cycle
+            row(b) = r(j, k)
+            b = b + 1
+         end do
+         carried = qtb(j)
+         do k = a, free
+            if (abs(row(k)) > 0.0_wp) then
+               call rotation(r(k + 1, k), row(k), cosine, sine)
+               old = rhs(k)
+               rhs(k) = cosine*old + sine*carried
+               carried = cosine*carried - sine*old
+               !GCC$ vector
+               do b = k + 1, free
+                  old = r(b + 1, k)
+                  r(b + 1, k) = cosine*old + sine*row(b)
+                  row(b) = cosine*row(b) - sine*old
+               end do
+            end if
+         end do
+      end do rows
+
+      do k = 1, free
+         row(k) = r(k + 1, k)
+      end do
+      call solve_damped(free, r(2, 1), ldr, row, rhs)
+      a = 0
+      do j = 1, n
+         if (out(ipvt(j)) > 0.0_wp) cycle
+         a = a + 1
+         z(ipvt(j)) = rhs(a)
+      end do
+   end subroutine solve_without
 
    pure subroutine rotation(s, d, cosine, sine)
       !! The rotation that annihilates d against s.
