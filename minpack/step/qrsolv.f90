@@ -65,8 +65,8 @@ contains
       end do
    end subroutine qrsolv
 
-   pure subroutine solve_without(n, r, ldr, ipvt, out, qtb, z, row, rhs)
-      !! z minimises ‖R Pᵀ z - qtb‖ among those with zeros for the variables that are out.
+   pure subroutine solve_without(n, r, ldr, ipvt, out, least, qtb, z, row, rhs)
+      !! z minimises ‖R Pᵀ z - qtb‖ without the columns of the variables that are out.
       !!
       !! Without their columns R is a staircase: rotations take the rows that stick out down to a
       !! triangle S of order n less one at least. S(a, b) is built in r(b + 1, a).
@@ -74,40 +74,42 @@ contains
       integer(ik), intent(in) :: ldr
       real(wp), intent(inout) :: r(ldr, n)  !! upper triangle: R, kept; strict lower triangle: work
       integer, intent(in) :: ipvt(n)
-      real(wp), intent(in) :: out(n)  !! > 0 for the variables that are, one at least
+      real(wp), intent(in) :: out(n)  !! of this size at least for those variables, one or more
+      real(wp), intent(in) :: least
       real(wp), intent(in) :: qtb(n)
-      real(wp), intent(out) :: z(n)
+      real(wp), intent(inout) :: z(n)  !! theirs are kept
       real(wp), intent(out) :: row(n)  !! work: a row on its way down
       real(wp), intent(out) :: rhs(n)  !! work: qtb under the same rotations
       real(wp) :: carried, cosine, sine, old
       integer(ik) :: a, b, free, j, k
 
       free = 0
-      do k = 1, n
-         if (out(ipvt(k)) > 0.0_wp) cycle
+      columns: do k = 1, n
+         if (abs(out(ipvt(k))) >= least) cycle columns
          free = free + 1
          a = 0
          do j = 1, k
-            if (out(ipvt(j)) > 0.0_wp) cycle
-            a = a + 1
-            r(free + 1, a) = r(j, k)
+            if (.not. abs(out(ipvt(j))) >= least) then
+               a = a + 1
+               r(free + 1, a) = r(j, k)
+            end if
          end do
          rhs(free) = qtb(k)
-      end do
-      z = 0.0_wp
+      end do columns
       if (free == 0) return
 
       a = 1
       rows: do j = 1, n
-         if (.not. out(ipvt(j)) > 0.0_wp) then
+         if (.not. abs(out(ipvt(j))) >= least) then
             a = a + 1
             cycle rows
          end if
          b = a
          do k = j + 1, n
-            if (out(ipvt(k)) > 0.0_wp) cycle
-            row(b) = r(j, k)
-            b = b + 1
+            if (.not. abs(out(ipvt(k))) >= least) then
+               row(b) = r(j, k)
+               b = b + 1
+            end if
          end do
          carried = qtb(j)
          do k = a, free
@@ -132,9 +134,10 @@ contains
       call solve_damped(free, r(2, 1), ldr, row, rhs)
       a = 0
       do j = 1, n
-         if (out(ipvt(j)) > 0.0_wp) cycle
-         a = a + 1
-         z(ipvt(j)) = rhs(a)
+         if (.not. abs(out(ipvt(j))) >= least) then
+            a = a + 1
+            z(ipvt(j)) = rhs(a)
+         end if
       end do
    end subroutine solve_without
 

@@ -21,7 +21,7 @@ module minpack_step
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_improper, info_maxfev, info_nonfinite, info_stopped, info_xtol, &
                            info_xtol_small
-   use minpack_inside, only: leaves, propose_inside
+   use minpack_inside, only: propose_inside
    use minpack_judge, only: judge, ratio_shrink
    use minpack_kinds, only: dwarf, epsmch, ik, is_finite, wp
    use minpack_propose, only: propose
@@ -30,6 +30,7 @@ module minpack_step
                             in_walls, in_work, inside_size, lm_state, phase_again, phase_return, &
                             phase_search, request_jacobian, request_residual, request_start, &
                             request_stop, stop_with
+   use minpack_walls, only: leaves
    use minpack_wind_up, only: arrive, leads_nowhere, out_of_patience, wind_up
    implicit none (type, external)
    private
@@ -140,10 +141,11 @@ contains
          if (squeezed) then
             call propose_inside(n, r, ldr, ipvt, diag, qtf, inside(:, in_norms), &
                                 inside(:, in_cosines), state%fnorm, x, inside(:, in_start), lower, &
-                                upper, state%longest, known, state%predicted /= 0, state%delta, &
-                                state%par, p, state%pnorm, state%prered, state%dirder, x_trial, &
-                                acnorm, work, inside(:, in_walls), inside(:, in_work:), &
-                                scratch_size, scratch)
+                                upper, state%longest, known, state%predicted /= 0, &
+                                merge(state%ftol, 0.0_wp, state%nonfinite_trial == 0), &
+                                state%delta, state%par, p, state%pnorm, state%prered, &
+                                state%dirder, x_trial, acnorm, work, inside(:, in_walls), &
+                                inside(:, in_work:), scratch_size, scratch)
          end if
          state%squeezed = merge(1, 0, squeezed)
          state%walls = max(state%walls, state%squeezed)
