@@ -233,7 +233,7 @@ norm_below(const double *y, int64_t j, int64_t m)
 static inline int
 is_exact(double square)
 {
-    return square >= DBL_MIN / (DBL_EPSILON * DBL_EPSILON) && square <= DBL_MAX;
+    return square >= EXACT_LEAST && square <= DBL_MAX;
 }
 
 /* Bring the column with the largest remaining norm to place j: that norm. */

@@ -11,6 +11,9 @@
 /* The kinds of passes, each a function. */
 #define KIND static __attribute__((noinline)) void
 
+/* Sums of squares from here on have not underflown. */
+#define EXACT_LEAST (DBL_MIN / (DBL_EPSILON * DBL_EPSILON))
+
 /* Squares of norms between which neither v v^T nor its products with others over- or underflow. */
 #define ORDINARY_LEAST 0x1p-400
 #define ORDINARY_MOST 0x1p400
@@ -34,7 +37,7 @@ typedef struct {
 } grouped;
 
 /* The matrices of a group: bit l of the answer is set where number l has no factors, as it wants what only qrfac.c has.
- * m is at least SHORT; memory is of lm_qrfac_group_size numbers, of any alignment. */
+ * memory is of lm_qrfac_group_size numbers, of any alignment. */
 unsigned lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory);
 
 /* GAP: rows between columns, as a distance of 4096 bytes looks like none to a processor. */

@@ -1,63 +1,22 @@
 /* qrfac.c for a few matrices of one size at a time, a lane for each: the same bits.
  *
- * The partial sums that are lanes there are vectors here, the numbers of a row there are rows here. A root or a quotient
- * serves all the matrices, and none of them waits for another's. Their pivots differ: columns are exchanged
- * under masks, which takes a pass; so each matrix comes in the order of its pivots of the last time.
+ * A partial sum, there a lane, is a vector here, with that of each matrix. A root or a quotient serves all of them, and
+ * what waits for one is shared, too. Their pivots differ: columns are exchanged under masks, which takes a
+ * pass; so each matrix comes in the order of its pivots of the last time.
  *
  * A row of R is taken out when it is done, and zeros left in its place, so that blocks are whole. What is rare and ends
  * in numbers out of the ordinary is left to qrfac.c. */
-#include <math.h>
+#include <float.h>
 #include <stddef.h>
 
+#include "lanes.h"
 #include "qrfac.h"
-
-typedef double lanes __attribute__((vector_size(32), may_alias));
-typedef double unaligned __attribute__((vector_size(32), aligned(8), may_alias));
-typedef int64_t mask __attribute__((vector_size(32), may_alias));
-
-#ifdef __clang__
-#define SHUFFLE(x, y, i, j, k, l) __builtin_shufflevector(x, y, i, j, k, l)
-#else
-#define SHUFFLE(x, y, i, j, k, l) __builtin_shuffle(x, y, (mask){i, j, k, l})
-#endif
 
 /* Columns that a pass takes at a time: there are registers for the sums of two. */
 enum { TOGETHER = 2 };
 
 /* Unrolled, what is of each column is in registers. */
 #define EACH(k, count) _Pragma("GCC unroll 4") for (int k = 0; k < count; k++)
-
-INLINE lanes
-fill(double x)
-{
-    return (lanes){x, x, x, x};
-}
-
-INLINE lanes
-choose(mask m, lanes yes, lanes no)
-{
-    return (lanes)(((mask)yes & m) | ((mask)no & ~m));
-}
-
-INLINE int
-any(mask m)
-{
-    return ((m[0] | m[1]) | (m[2] | m[3])) != 0;
-}
-
-INLINE lanes
-root(lanes x)
-{
-    return (lanes){sqrt(x[0]), sqrt(x[1]), sqrt(x[2]), sqrt(x[3])};
-}
-
-INLINE void
-exchange(mask where, lanes *one, lanes *other)
-{
-    const lanes x = *one, y = *other;
-    *one = choose(where, y, x);
-    *other = choose(where, x, y);
-}
 
 /* The matrices: column k is at a + k stride, f behind the last. The first block is of those rows that m has beyond a
  * multiple of BLOCK, and ends in zeros. */
@@ -195,16 +154,16 @@ is_tiny(const matrices *x, int64_t k)
     return found & (x->squares[k] == 0.0);
 }
 
-/* Which are not for us from the start. */
+/* Which are not for us from the start: f or a column is not of an ordinary size, but for columns of zeros. */
 static inline mask
-begin(const matrices *x)
+begin(const matrices *x, double least, double most)
 {
     const lanes f = x->squares[x->n];
     mask lost = ~((f >= ORDINARY_LEAST) & (f <= ORDINARY_MOST));
     for (int64_t k = 0; k < x->n; k++) {
         const lanes square = x->squares[k];
         const mask vanished = square == 0.0;
-        lost |= ~(((square >= ORDINARY_LEAST) & (square <= ORDINARY_MOST)) | vanished);
+        lost |= ~(((square >= least) & (square <= most)) | vanished);
         if (any(vanished)) {
             lost |= is_tiny(x, k);
         }
@@ -296,10 +255,56 @@ begin_anew(const matrices *x, int64_t j, int64_t top, mask anew, mask *lost)
     }
 }
 
+/* For few rows. */
+static mask
+eliminate_short(const matrices *x)
+{
+    for (int64_t k = 0; k <= x->n; k++) {
+        const lanes *y = column(x, k);
+        lanes square = fill(0.0);
+        for (int64_t i = 0; i < x->rows; i++) {
+            square += y[i] * y[i];
+        }
+        x->squares[k] = square;
+    }
+    mask lost = begin(x, EXACT_LEAST, DBL_MAX);
+    for (int64_t j = 0; j < x->n; j++) {
+        bring_largest(x, j);
+        const mask zero = x->squares[j] == 0.0;
+        lost |= ~((x->squares[j] >= EXACT_LEAST) | zero);
+        for (int64_t k = j; any(zero) && k < x->n; k++) {
+            lost |= zero & is_tiny(x, k);
+        }
+        const int64_t row = row_of(x, j);
+        const lanes size = choose(zero, fill(1.0), root(x->squares[j]));
+        lanes *v = column(x, j);
+        for (int64_t i = row; i < x->rows; i++) {
+            v[i] /= size;
+        }
+        const lanes sigma = choose(v[row] < 0.0, fill(-1.0), fill(1.0)), v_1 = v[row] + sigma;
+        x->r[j * x->n + j] = choose(zero, fill(0.0), -sigma * size);
+        for (int64_t k = j + 1; k <= x->n; k++) {
+            lanes *y = column(x, k), t = v_1 * y[row], square = fill(0.0);
+            for (int64_t i = row + 1; i < x->rows; i++) {
+                t += v[i] * y[i];
+            }
+            t = choose(zero, fill(0.0), t / (sigma * v_1));
+            x->r[k * x->n + j] = y[row] - t * v_1;
+            y[row] = fill(0.0);
+            for (int64_t i = row + 1; i < x->rows; i++) {
+                y[i] -= t * v[i];
+                square += y[i] * y[i];
+            }
+            x->squares[k] = square;
+        }
+    }
+    return lost;
+}
+
 static mask
 eliminate(const matrices *x)
 {
-    mask lost = begin(x);
+    mask lost = begin(x, ORDINARY_LEAST, ORDINARY_MOST);
     bring_largest(x, 0);
     multiply(x, 0, column(x, 0), 1, x->sums);
     for (int64_t j = 0;; j++) {
@@ -319,17 +324,6 @@ eliminate(const matrices *x)
             x->squares[j + 1] = x->reference[j + 1] = x->sums[j + 1];
         }
     }
-}
-
-INLINE void
-transpose(const lanes *from, lanes *to)
-{
-    const lanes a = SHUFFLE(from[0], from[1], 0, 4, 2, 6), b = SHUFFLE(from[0], from[1], 1, 5, 3, 7);
-    const lanes c = SHUFFLE(from[2], from[3], 0, 4, 2, 6), d = SHUFFLE(from[2], from[3], 1, 5, 3, 7);
-    to[0] = SHUFFLE(a, c, 0, 1, 4, 5);
-    to[1] = SHUFFLE(b, d, 0, 1, 4, 5);
-    to[2] = SHUFFLE(a, c, 2, 3, 6, 7);
-    to[3] = SHUFFLE(b, d, 2, 3, 6, 7);
 }
 
 INLINE void
@@ -439,7 +433,7 @@ lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
                         .own = vectors + 2 * (n + 1), .reference = vectors + 3 * (n + 1), .place = vectors + 4 * (n + 1),
                         .number = vectors + 5 * (n + 1), .acnorm = vectors + 6 * (n + 1)};
     take_all(&x, m, group);
-    const mask lost = eliminate(&x);
+    const mask lost = (m < SHORT ? eliminate_short : eliminate)(&x);
     give_all(&x, group);
     unsigned bits = 0;
     EACH(l, LM_GROUP) {

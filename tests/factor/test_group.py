@@ -66,7 +66,23 @@ def assert_as_alone(fits, rng):
 
 
 @pytest.mark.parametrize(
-    ("m", "n"), [(12, 1), (13, 2), (14, 3), (15, 15), (12, 12), (64, 4), (33, 10), (110, 6)]
+    ("m", "n"),
+    [
+        (1, 1),
+        (2, 2),
+        (3, 2),
+        (7, 3),
+        (10, 10),
+        (11, 4),
+        (12, 1),
+        (13, 2),
+        (14, 3),
+        (15, 15),
+        (12, 12),
+        (64, 4),
+        (33, 10),
+        (110, 6),
+    ],
 )
 def test_same_bits_as_alone(m, n):
     """Protects the path of a fit of many: it is that of `leastsq`, whoever its neighbours are."""
