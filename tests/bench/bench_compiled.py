@@ -3,8 +3,8 @@
 The same functions serve all: numba's, one exp at a time, and for many fits C's too, whose exp takes
 several (vector_models.c), as somebody with a million of them would have it. What is left of a fit
 when the model is taken off is the solver's own: of a Gaussian fit of 4 × 64 in a batch, more than
-half of that the factor step (`qrfac_group`), a quarter the step, the rest differences, norms and results; of one
-fit called from Python, some 2 µs more are the call's arguments and arrays.
+half of that the factor step (`qrfac_group`), a quarter the step, the rest differences, norms and
+results; of one fit called from Python, some 2 µs more are the call's arguments and arrays.
 """
 
 from __future__ import annotations
