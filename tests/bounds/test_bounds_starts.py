@@ -219,6 +219,25 @@ class TestWalls:
             assert info["active_mask"].tolist() == [0, 0, -1]
             assert np.sum(info["fvec"]) > 0  # the slope along the offset
 
+    def test_the_last_step_lands(self):
+        """No call for the bound alone: each has a Jacobian after it but the last."""
+        y = 3 * np.exp(-0.5 * X) + 0.01 * np.cos(9 * X)
+
+        def derivatives(p):
+            decay = np.exp(-p[1] * X)
+            return np.array([decay, -p[0] * X * decay, np.ones(X.size)])
+
+        starts = np.array([3, 0.5, 1]) * 1.5 ** np.random.default_rng(3).uniform(-1, 1, (40, 3))
+        landed = 0
+        for start in starts:
+            x, _, info, *_ = leastsq(
+                lambda p: p[0] * np.exp(-p[1] * X) + p[2] - y, start, Dfun=derivatives,
+                col_deriv=True, bounds=([0, 0, 0.1], INF), full_output=True,
+            )  # fmt: skip
+            assert x[2] == 0.1
+            landed += info["nfev"] == info["njev"] + 1
+        assert landed > 30
+
     @pytest.mark.parametrize("far", [False, True])
     def test_a_bound_that_the_minimum_lies_on(self, far):
         """The gradient is as good as 0 there: neither pushed against it nor drawn away."""
