@@ -80,24 +80,9 @@ def leastsq_many(
         Lower and upper bounds, numbers or shape (N,) each, the same for all.
     absolute_sigma : bool, optional
         The residuals have variance 1: ``pcov`` is not multiplied by ``2*cost/(M - N)``.
-    covariance : bool, optional
-        Keep ``pcov``. Default: where it takes less than 1 GiB, or `out` has it. ``stderr`` is
-        always there.
-    workers : int, optional
-        Threads that share the fits; -1: one for each processor. NumPy and the solver let several
-        run at a time; pure Python code does not.
-    chunk : int, optional
-        Fits that a thread works on at a time, and the most that `func` is called for. Default: some
-        hundreds, fewer where M is large.
-    progress : bool, optional
-        Draw a progress bar, with tqdm.
-    out : mapping of str to ndarray, optional
-        Arrays for results, by their names in `ManyFits`, C-contiguous, of their shape and dtype;
-        also `numpy.memmap`.
-    resume : ManyFits or bool, optional
-        What a former call has left, the attribute ``result`` of the exception that ended it: the
-        fits with ``ier`` -1 are run, the others kept. True: the same with what is in `out`; what
-        that does not have of the others is not known.
+    covariance, workers, chunk, progress, out, resume : optional
+        As in `curve_fit_many`: whether ``pcov`` is kept; threads that share the fits; how many fits
+        a thread works on at a time; a progress bar; arrays for results; what a former call has left.
     **options
         ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``, ``factor`` and ``diag``
         of `leastsq`, the same for all.
