@@ -82,7 +82,7 @@ def leastsq_many(
         The residuals have variance 1: ``pcov`` is not multiplied by ``2*cost/(M - N)``.
     covariance, workers, chunk, progress, out, resume : optional
         As in `curve_fit_many`: whether ``pcov`` is kept; threads that share the fits; how many fits
-        a thread works on at a time; a progress bar; arrays for results; what a former call has left.
+        a thread works on at a time; a progress bar; arrays for results; what a former call left.
     **options
         ``ftol``, ``xtol``, ``gtol``, ``maxfev``, ``max_nfev``, ``epsfcn``, ``factor`` and ``diag``
         of `leastsq`, the same for all.
