@@ -441,7 +441,7 @@ VARIANT(lm_eliminate)(int64_t m, int64_t n, double *a, int64_t lda, double *f, i
     const matrix x = {n, lda, a, f, ipvt};
     const norms known = {squares, reference, sums};
     int shift = 0;
-    (m < SHORT ? eliminate_short : eliminate)(&x, &known, m, acnorm, &shift);
+    (m < FEW_ROWS ? eliminate_short : eliminate)(&x, &known, m, acnorm, &shift);
     if (shift != 0) {
         scale(m, f, shift);
     }

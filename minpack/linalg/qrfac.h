@@ -24,8 +24,8 @@
 #define NORM_TRUST 0x1p-26
 
 /* BLOCK: rows that are taken together, each into a partial sum of its own.
- * SHORT: rows from which blocks are worth their set-up: 10 x 2 take 85 ns without, 113 with them, 9 x 3 116 and 152. */
-enum { BLOCK = 4, SHORT = 12 };
+ * FEW_ROWS: below it blocks are not worth their set-up: 10 x 2 take 85 ns without, 113 with them, 9 x 3 116 and 152. */
+enum { BLOCK = 4, FEW_ROWS = 12 };
 
 /* One matrix of a group, of m rows, and its factors as qrfac.c has them: R in the upper triangle of its n columns. */
 typedef struct {

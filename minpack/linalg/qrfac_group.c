@@ -433,7 +433,7 @@ lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
                         .own = vectors + 2 * (n + 1), .reference = vectors + 3 * (n + 1), .place = vectors + 4 * (n + 1),
                         .number = vectors + 5 * (n + 1), .acnorm = vectors + 6 * (n + 1)};
     take_all(&x, m, group);
-    const mask lost = (m < SHORT ? eliminate_short : eliminate)(&x);
+    const mask lost = (m < FEW_ROWS ? eliminate_short : eliminate)(&x);
     give_all(&x, group);
     unsigned bits = 0;
     EACH(l, LM_GROUP) {
