@@ -144,12 +144,13 @@ call_for_columns(many *b, lm_fit *const *fits, int64_t count, int64_t j, int64_t
     if (copies > 0 && question_begin(b, q, fits, count, copies) < 0) {
         return -1;
     }
-    int64_t place = 0;
-    for (int64_t k = j; k < end; k++) {
-        for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
+        int64_t place = i;
+        for (int64_t k = j; k < end; k++) {
             b->h[k * count + i] = lm_difference_point(fits[i], k, b->epsfcn);
             if (!is_fixed(b, k)) {
-                question_set_point(b, q, place++, fits[i]->x_trial);
+                question_set_point(b, q, place, fits[i]->x_trial);
+                place += count;
             }
         }
     }
