@@ -1,5 +1,6 @@
 """curve_fit returns right numbers, or says why not: fits whose right answer is known otherwise."""
 
+import inspect
 import re
 import warnings
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from pyminpack import OptimizeWarning, curve_fit
+from pyminpack import OptimizeWarning, curve_fit, leastsq
 from pyminpack._input.arguments import EPS
 from pyminpack._jacobian.accuracy import column_norms
 from pyminpack._jacobian.adaptive import LONG_EPS
+from pyminpack._jacobian.redundant import redundancy
 from pyminpack._jacobian.refit import quiet
 
 
@@ -43,6 +45,18 @@ def same(found, right):
 RNG = np.random.default_rng(11)
 DAYS, GAUSS = np.arange(60) / 24, RNG.normal(size=201)
 LINE = np.linspace(-8, 8, 201)
+
+
+class Counted:
+    """A model whose signature is kept, and how often it is called."""
+
+    def __init__(self, f):
+        self.f, self.calls = f, 0
+        self.__signature__ = inspect.signature(f)
+
+    def __call__(self, x, *p):
+        self.calls += 1
+        return self.f(x, *p)
 
 
 def sine(x, c, a, w, p):
@@ -97,6 +111,10 @@ CASES = {
     "a high quality on a slope": made(
         resonance_on_a_slope, 4.1e9 * (1 + LINE / 2 / 1.3e6), [1, 1.3e6, 4.1e9, 0.2, 0.1], 0.02,
         [1.1, 1.5e6, 4.1e9 + 300, 0, 0],
+    ),
+    "two terms that are nearly the same": made(
+        lambda x, a, b, c: (a + b * (1 + 1e-6 * x**2)) * np.exp(-c * x), np.linspace(0.1, 4, 50),
+        [2, 1, 0.7], 0.01, [1.5, 1.2, 0.6],
     ),
     "small units": made(straight, LINE, [0, 1e-12], 1e-14, [0.0, 0.0]),
 }  # fmt: skip
@@ -218,16 +236,72 @@ REDUNDANT = {
 }
 
 
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (-20.0, 20.0)], ids=["free", "bounded"])
 @pytest.mark.parametrize("jac", [None, "3-point", "cs", "adaptive"])
 @pytest.mark.parametrize("start", [[1.0, 1.5, 0.7], [3.5, 1.2, 0.3]])
 @pytest.mark.parametrize("name", REDUNDANT)
-def test_redundant_parameters(name, start, jac):
+def test_redundant_parameters(name, start, jac, bounds):
+    """They are told with a few calls for each: no derivatives would help, and no other fit."""
     x = np.linspace(0.1, 4, 50)
     y = 3 * np.exp(-x) + 0.03 * GAUSS[:50]
+    f = Counted(REDUNDANT[name])
+    leastsq(lambda p: f(x, *p) - y, start, Dfun=jac or "2-point", bounds=bounds)
+    of_the_fit = f.calls
     with pytest.warns(OptimizeWarning, match="do not tell apart") as caught:
-        _, pcov = curve_fit(REDUNDANT[name], x, y, start, jac=jac)
+        _, pcov = curve_fit(f, x, y, start, jac=jac, bounds=bounds)
     assert len(caught) == 1
     assert np.all(np.isinf(pcov))
+    assert f.calls - of_the_fit <= 2 * of_the_fit + 30
+
+
+def test_parameter_without_effect():
+    x = np.linspace(0.1, 4, 50)
+    f = Counted(lambda x, a, b, c: a * np.exp(-b * x) + 0 * c)
+    with pytest.warns(OptimizeWarning, match=r"does not depend on parameter 2 \(c\)"):
+        curve_fit(f, x, 3 * np.exp(-x), [2, 1.5, 1])
+    assert f.calls <= 120
+
+
+class TestRedundancy:
+    """What is redundant at a point, and not only there."""
+
+    X = np.linspace(0.1, 4, 50)
+    TWO = staticmethod(lambda x, a, k, b, q: a * np.exp(-k * x) + b * np.exp(-q * x))
+
+    def at(self, model, x0, x, limits=None):
+        func = quiet(lambda p: model(self.X, *p))
+        x = np.array(x, dtype=float)
+        return redundancy(func, np.array(x0, dtype=float), x, np.ones(x.size), limits, 3.0)
+
+    def test_product(self):
+        found = self.at(lambda x, a, b, c: a * b * np.exp(-c * x), [1, 2, 1], [3, 0.5, 2])
+        assert found.range.shape == (50, 2)
+        assert found.directions == pytest.approx(
+            found.directions[0, 0] * np.array([[1, -1, 0]]), abs=1e-9
+        )
+
+    def test_product_beside_a_fixed_parameter(self):
+        limits = np.array([[-9.0, -9.0, 2.0], [9.0, 9.0, 2.0]])
+        model = lambda x, a, b, c: a * b * np.exp(-c * x)  # noqa: E731
+        assert self.at(model, [1, 2, 2], [3, 0.5, 2], limits).nullity == 1
+
+    def test_two_terms_that_have_become_one(self):
+        assert self.at(self.TWO, [1, 2, 1, 0.5], [1, 0.7, 2, 0.7]) is None
+
+    def test_two_terms_that_start_as_one(self):
+        assert self.at(self.TWO, [1, 1, 1, 1], [1, 0.7, 2, 0.7]) is None
+
+    @pytest.mark.parametrize("part", [1e-6, 1e-8, 1e-10])
+    def test_what_the_data_tell_apart(self, part):
+        model = lambda x, a, b: a * x + b * (x + part * x**2)  # noqa: E731
+        assert self.at(model, [1, 2], [3, 0.5]) is None
+
+    def test_model_that_is_not_smooth(self):
+        model = lambda x, a, b: a * b * x + 1e-8 * np.sin(1e9 * a * x)  # noqa: E731
+        assert self.at(model, [1, 2], [3, 0.5]) is None
+
+    def test_nothing_is_redundant(self):
+        assert self.at(self.TWO, [1, 2, 1, 0.5], [1, 2, 2, 0.7]) is None
 
 
 def test_ordinary_fits_are_silent_and_cheap():

@@ -20,6 +20,7 @@ from .._input.arguments import EPS
 from .._minpack import DOUBT_TRUNCATION, DOUBT_UNFINISHED
 from .adaptive import LONG_EPS, NO_DERIVATIVE, Adaptive
 from .doubt import FullOutput, is_to_end_early, reason_to_doubt
+from .redundant import redundancy
 from .refit import Meter, OutOfCalls, as_far_as_can_be, go_on, is_no_higher, quiet, refit
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ SAME = 5e-3
 SINGULAR, ROUGH = 3.0, 10.0
 #: The same below which the covariance, of order 1/s², has no digits left when parts of it cancel.
 CANCELS = EPS**0.5
+#: Least singular value below which forward differences may hide a dependence.
+NEARLY = 1e-5
 #: Of the largest part of any in a linear dependence: the least to be named.
 SHARE = 1e-3
 #: Part of the residuals that a minimum does not promise to take away, and what of them is nothing
@@ -125,10 +128,13 @@ def assess(
     if reason == DOUBT_UNFINISHED and ended_as_asked(outcome, options):
         return outcome, None
     meter, before = Meter(residuals, calls), outcome.infodict["nfev"]
+    better, accuracy = outcome, None
     try:
-        if method in ("2-point", "3-point"):
+        if method in ("2-point", "3-point", "adaptive"):
+            accuracy = _redundant(meter, x0, outcome, scale, options)
+        if accuracy is None and method in ("2-point", "3-point"):
             better, accuracy = _by_differences(meter, x0, outcome, reason, scale, method, options)
-        else:
+        elif accuracy is None:
             better, accuracy = _by_derivatives(meter, outcome, reason, scale, options)
     except OutOfCalls:
         better, accuracy = outcome, None
@@ -136,6 +142,29 @@ def assess(
             accuracy = UNSETTLED
     better.infodict["nfev"] = before + meter.used
     return better, accuracy
+
+
+def _redundant(
+    meter: Meter, x0: FloatArray, outcome: FullOutput, scale: float, options: dict[str, Any]
+) -> Accuracy | None:
+    """Say which parameters no derivatives tell apart, where that is certain, at a minimum."""
+    x, limits, infodict = outcome.x, options.get("bounds"), outcome.infodict
+    if not outcome.converged or (options.get("epsfcn") or 0.0) > EPS:
+        return None
+    columns, free = _columns(infodict), ~_held(x, limits)
+    norms = column_norms(columns)
+    if norms[free].all():
+        values = np.linalg.svd(columns[:, free] / norms[free], compute_uv=False)
+        if values.min(initial=np.inf) > NEARLY:
+            return None
+    found = redundancy(meter.quiet(), x0, x, norms, limits, scale)
+    if found is None:
+        return None
+    fvec = infodict["fvec"]
+    if norm(fvec @ found.range) > max(PROMISE * norm(fvec), NOTHING * scale):
+        return None
+    dependent = sorted([*_involved(found.parameters, found.directions), *found.dead.tolist()])
+    return Accuracy([], [], dependent, rough=True, cancelling=[], error=found.error)
 
 
 def _by_derivatives(

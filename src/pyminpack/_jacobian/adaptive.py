@@ -145,6 +145,12 @@ class Adaptive(ThreePoint):
         usual = self.eps ** (1 / 3) * np.where(x == 0.0, 1.0, np.abs(x))
         return np.where(self._steps > 0.0, self._steps, usual)
 
+    def shows(self, x: FloatArray, j: int) -> bool:
+        """Whether any step of x[j] changes `func`, a longer or a shorter one."""
+        with np.errstate(all="ignore"):
+            probe = self._probe(x, j, ())
+        return probe is None or probe.step == 0.0 or probe.change > 0.0
+
     def _column(self, x: FloatArray, j: int, args: tuple[Any, ...]) -> FloatArray | None:
         step = self._steps[j]
         if step > 0.0:
