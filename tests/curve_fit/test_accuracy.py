@@ -236,7 +236,13 @@ REDUNDANT = {
 }
 
 
-@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (-20.0, 20.0)], ids=["free", "bounded"])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        pytest.param((-np.inf, np.inf), id="free"),
+        pytest.param((-20.0, 20.0), id="bounded", marks=pytest.mark.bundled),
+    ],
+)
 @pytest.mark.parametrize("jac", [None, "3-point", "cs", "adaptive"])
 @pytest.mark.parametrize("start", [[1.0, 1.5, 0.7], [3.5, 1.2, 0.3]])
 @pytest.mark.parametrize("name", REDUNDANT)

@@ -111,6 +111,7 @@ def test_same_as_curve_fit():
             np.testing.assert_allclose(np.sqrt(pcov[k].diagonal()), alone.stderr, rtol=1e-4)
 
 
+@pytest.mark.bundled  # the original knows no bounds
 @pytest.mark.parametrize("jac", [None, derivatives])
 @pytest.mark.parametrize("own_x", [False, True])
 def test_fewer_points_than_parameters(jac, own_x):
