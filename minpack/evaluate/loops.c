@@ -11,7 +11,7 @@
 
 void
 VARIANT(lm_compare)(int64_t m, const double *restrict model, const double *restrict y, const double *restrict w,
-                         double *restrict to)
+                    double *restrict to)
 {
     if (w == NULL) {
         EACH(model[i] - y[i])
@@ -30,7 +30,7 @@ VARIANT(lm_quotients)(int64_t m, const double *restrict fvec, double h, double *
 
 void
 VARIANT(lm_compared_quotients)(int64_t m, const double *restrict model, const double *restrict y,
-                                    const double *restrict w, const double *restrict fvec, double h, double *restrict to)
+                              const double *restrict w, const double *restrict fvec, double h, double *restrict to)
 {
     if (y == NULL) {
         EACH((model[i] - fvec[i]) / h)

@@ -138,7 +138,6 @@ contains
       call times_upper(n, r, ldr, ipvt, z, work2)
       work1 = -work1 - work2
       work2 = merge(0.0_wp, 1.0_wp, x_trial > lower .and. x_trial < upper)
-      z = 0.0_wp
       call solve_without(n, r, ldr, ipvt, work2, 1.0_wp, work1, z, work3, work4)
       if (all(abs(z) <= near_wall*max(abs(x), abs(start)) .and. &
               (.not. abs(z) > 0.0_wp .or. (x_trial + z > lower .and. x_trial + z < upper)))) then

@@ -220,13 +220,11 @@ contains
       rounds: do round = 1, max_rounds
          if (inside) exit rounds
          residual = -qtf
-         if (holding > 0) call hold(n, r, ldr, ipvt, walls, room, p, residual)
+         if (holding > 0) call hold(n, r, ldr, ipvt, walls, room, residual)
          if (holding > 0 .and. raised == 0) then
             ! The others may well be free. To hold a variable is to take its column out of R.
             call solve_without(n, r, ldr, ipvt, walls, held_wall, residual, p, work1, work2)
-            do k = 1, n
-               rp(k) = merge(0.0_wp, diag(k)*p(k), abs(walls(k)) >= held_wall)
-            end do
+            rp = diag*p
             length = enorm(n, rp)
             inside = length <= overlong*delta
             if (inside) par = 0.0_wp
@@ -234,10 +232,10 @@ contains
          if (.not. inside) then
             call lmpar(n, r, ldr, ipvt, d, residual, delta, par, p, length, rp, work1, work2, &
                        scratch_size, scratch)
-            do k = 1, n
-               if (abs(walls(k)) >= held_wall) p(k) = sign(room(k), walls(k))
-            end do
          end if
+         do k = 1, n
+            if (abs(walls(k)) >= held_wall) p(k) = sign(room(k), walls(k))
+         end do
          call meet(n, diag, x, start, lower, upper, longest, .false., sound, delta, p, walls, &
                    reach, room, d, raised, holding, inside)
          if (.not. inside) cycle rounds
@@ -287,7 +285,7 @@ contains
       end do
    end subroutine release
 
-   pure subroutine hold(n, r, ldr, ipvt, walls, room, p, residual)
+   pure subroutine hold(n, r, ldr, ipvt, walls, room, residual)
       !! The held variables go as far as they may, before the others are solved for.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
@@ -295,15 +293,13 @@ contains
       integer, intent(in) :: ipvt(n)
       real(wp), intent(in) :: walls(n)
       real(wp), intent(in) :: room(n)
-      real(wp), intent(inout) :: p(n)
       real(wp), intent(inout) :: residual(n)
       integer(ik) :: j, k
 
       do j = 1, n
          k = int(ipvt(j), ik)
          if (abs(walls(k)) >= held_wall) then
-            p(k) = sign(room(k), walls(k))
-            residual(1:j) = residual(1:j) - p(k)*r(1:j, j)
+            residual(1:j) = residual(1:j) - sign(room(k), walls(k))*r(1:j, j)
          end if
       end do
    end subroutine hold

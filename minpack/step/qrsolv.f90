@@ -27,8 +27,8 @@ contains
          !! until it gets the solution: the row of D on its way out
       real(c_double), intent(out) :: sdiag(n)  !! diagonal of S
       real(c_double), intent(out) :: rhs(n)  !! work: qtb under the same rotations
-      real(wp) :: carried, cosine, sine, old
-      integer(ik) :: i, j, k
+      real(wp) :: carried
+      integer(ik) :: i, j
 
       do j = 1, n
          sdiag(j) = r(j, j)
@@ -43,20 +43,7 @@ contains
          z(j) = d(ipvt(j))
          z(j + 1:n) = 0.0_wp
          carried = 0.0_wp
-         do k = j, n
-            if (abs(z(k)) > 0.0_wp) then
-               call rotation(sdiag(k), z(k), cosine, sine)
-               old = rhs(k)
-               rhs(k) = cosine*old + sine*carried
-               carried = cosine*carried - sine*old
-               !GCC$ vector
-               do i = k + 1, n
-                  old = r(i, k)
-                  r(i, k) = cosine*old + sine*z(i)
-                  z(i) = cosine*z(i) - sine*old
-               end do
-            end if
-         end do
+         call take_down(n, j, r, ldr, sdiag, z, rhs, carried)
       end do rows
 
       call solve_damped(n, r, ldr, sdiag, rhs)
@@ -65,22 +52,22 @@ contains
       end do
    end subroutine qrsolv
 
-   pure subroutine solve_without(n, r, ldr, ipvt, out, least, qtb, z, row, rhs)
-      !! z minimises ‖R Pᵀ z - qtb‖ without the columns of the variables that are out.
+   pure subroutine solve_without(n, r, ldr, ipvt, out, least, qtb, z, sdiag, rhs)
+      !! z minimises ‖R Pᵀ z - qtb‖ among those with zeros for the variables that are out.
       !!
       !! Without their columns R is a staircase: rotations take the rows that stick out down to a
-      !! triangle S of order n less one at least. S(a, b) is built in r(b + 1, a).
+      !! triangle S, which is built as by `qrsolv`.
       integer(ik), intent(in) :: n
       integer(ik), intent(in) :: ldr
       real(wp), intent(inout) :: r(ldr, n)  !! upper triangle: R, kept; strict lower triangle: work
       integer, intent(in) :: ipvt(n)
-      real(wp), intent(in) :: out(n)  !! of this size at least for those variables, one or more
+      real(wp), intent(in) :: out(n)  !! of this size at least for those variables
       real(wp), intent(in) :: least
       real(wp), intent(in) :: qtb(n)
-      real(wp), intent(inout) :: z(n)  !! theirs are kept
-      real(wp), intent(out) :: row(n)  !! work: a row on its way down
+      real(wp), intent(out) :: z(n)  !! until it gets the solution: a row on its way down
+      real(wp), intent(out) :: sdiag(n)  !! diagonal of S
       real(wp), intent(out) :: rhs(n)  !! work: qtb under the same rotations
-      real(wp) :: carried, cosine, sine, old
+      real(wp) :: carried
       integer(ik) :: a, b, free, j, k
 
       free = 0
@@ -88,15 +75,15 @@ contains
          if (abs(out(ipvt(k))) >= least) cycle columns
          free = free + 1
          a = 0
-         do j = 1, k
+         do j = 1, k - 1
             if (.not. abs(out(ipvt(j))) >= least) then
                a = a + 1
-               r(free + 1, a) = r(j, k)
+               r(free, a) = r(j, k)
             end if
          end do
+         sdiag(free) = r(k, k)
          rhs(free) = qtb(k)
       end do columns
-      if (free == 0) return
 
       a = 1
       rows: do j = 1, n
@@ -107,39 +94,53 @@ contains
          b = a
          do k = j + 1, n
             if (.not. abs(out(ipvt(k))) >= least) then
-               row(b) = r(j, k)
+               z(b) = r(j, k)
                b = b + 1
             end if
          end do
          carried = qtb(j)
-         do k = a, free
-            if (abs(row(k)) > 0.0_wp) then
-               call rotation(r(k + 1, k), row(k), cosine, sine)
-               old = rhs(k)
-               rhs(k) = cosine*old + sine*carried
-               carried = cosine*carried - sine*old
-               !GCC$ vector
-               do b = k + 1, free
-                  old = r(b + 1, k)
-                  r(b + 1, k) = cosine*old + sine*row(b)
-                  row(b) = cosine*row(b) - sine*old
-               end do
-            end if
-         end do
+         call take_down(free, a, r, ldr, sdiag, z, rhs, carried)
       end do rows
 
-      do k = 1, free
-         row(k) = r(k + 1, k)
-      end do
-      call solve_damped(free, r(2, 1), ldr, row, rhs)
+      call solve_damped(free, r, ldr, sdiag, rhs)
       a = 0
       do j = 1, n
+         z(ipvt(j)) = 0.0_wp
          if (.not. abs(out(ipvt(j))) >= least) then
             a = a + 1
             z(ipvt(j)) = rhs(a)
          end if
       end do
    end subroutine solve_without
+
+   pure subroutine take_down(n, first, r, ldr, sdiag, row, rhs, carried)
+      !! Rotate a row that begins at `first`, and what is carried with it, into S and rhs.
+      integer(ik), intent(in) :: n
+      integer(ik), intent(in) :: first
+      integer(ik), intent(in) :: ldr
+      real(wp), intent(inout) :: r(ldr, n)
+      real(wp), intent(inout) :: sdiag(n)
+      real(wp), intent(inout) :: row(n)
+      real(wp), intent(inout) :: rhs(n)
+      real(wp), intent(inout) :: carried
+      real(wp) :: cosine, sine, old
+      integer(ik) :: i, k
+
+      do k = first, n
+         if (abs(row(k)) > 0.0_wp) then
+            call rotation(sdiag(k), row(k), cosine, sine)
+            old = rhs(k)
+            rhs(k) = cosine*old + sine*carried
+            carried = cosine*carried - sine*old
+            !GCC$ vector
+            do i = k + 1, n
+               old = r(i, k)
+               r(i, k) = cosine*old + sine*row(i)
+               row(i) = cosine*row(i) - sine*old
+            end do
+         end if
+      end do
+   end subroutine take_down
 
    pure subroutine rotation(s, d, cosine, sine)
       !! The rotation that annihilates d against s.

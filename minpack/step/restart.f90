@@ -18,7 +18,7 @@ module minpack_restart
    use minpack_kinds, only: ik, wp
    implicit none (type, external)
    private
-   public :: columns_lost, lost_share, model_size, restart_point
+   public :: columns_lost, model_size, restart_point
 
    real(wp), parameter :: lost_share = 1.0e-3_wp
       !! of the largest norm that a column has had, and of what the largest column does to F

@@ -5,7 +5,7 @@ module minpack_wind_up
    use minpack_info, only: info_both, info_ftol, info_ftol_small, info_gtol, info_gtol_small, &
                            info_maxfev, info_nonfinite, info_stopped, info_xtol, info_xtol_small
    use minpack_kinds, only: epsmch, ik, wp
-   use minpack_restart, only: columns_lost, lost_share, model_size, restart_point
+   use minpack_restart, only: columns_lost, model_size, restart_point
    use minpack_state, only: attempt_from_start, in_best, in_norms, in_start, &
                             in_work, inside_size, lm_state, phase_again, phase_land, phase_return, &
                             phase_search, request_jacobian, request_residual, request_stop
@@ -114,9 +114,6 @@ contains
 
       yes = .false.
       if (state%walls == 0 .or. state%mode == 2 .or. state%attempt == most_attempts) return
-      if (state%prered > state%ftol) then
-         if (any(lower < upper .and. inside(:, in_norms) > lost_share*diag)) return
-      end if
       size = model_size(n, inside(:, in_norms), x, inside(:, in_start), state%fnorm)
       lost = columns_lost(n, inside(:, in_norms), diag, x, inside(:, in_start), lower, upper, size)
       yes = lost > 0 .and. (state%prered <= state%ftol .or. lost == count(lower < upper, kind=ik))

@@ -12,7 +12,7 @@ PyObject *pyminpack_solve_many(PyObject *module, PyObject *const *args, Py_ssize
 #define PYMINPACK_SOLVE_MANY_METHOD                                                                  \
     {"solve_many", (PyCFunction)(void (*)(void))pyminpack_solve_many, METH_FASTCALL,                 \
      "solve_many(func, Dfun, args, supply, results, n, m, slots, points, is_model, col_deriv, "       \
-     "options, absolute, settled, stop, blame)\n--\n\n"                                                        \
+     "options, absolute, settled, stop, blame)\n--\n\n"                                               \
      "Run the fits that supply() returns, block after block, into the results."},
 
 #endif
