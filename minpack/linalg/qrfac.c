@@ -418,6 +418,9 @@ eliminate(const matrix *x, const norms *known, int64_t m, double *acnorm, int *s
             known->reference[j + 1] = squares[j + 1] = sums[j];
             begun = squares[j + 1] >= ORDINARY_LEAST;
         }
+        else if (j + 1 == n) { /* of Q^T f, n numbers are wanted */
+            x->f[j] -= sums[j] * v_1;
+        }
         else {
             reflect(&r, v, v_1, sums + j, x, j + 1, n + 1, sums + j);
             for (int64_t k = j + 1; k < n; k++) {
@@ -428,9 +431,9 @@ eliminate(const matrix *x, const norms *known, int64_t m, double *acnorm, int *s
     }
 }
 
-/* A P = Q R, |R_11| >= |R_22| >= ..., and f := Q^T f, for m >= n; the columns stay where they are: number ipvt_j
- * of A is the jth of A P, and holds that of R down to its diagonal, below it the tail of a reflector. acnorm is
- * ||A e_j||, in the order of A. The others are work, of n numbers each. */
+/* A P = Q R, |R_11| >= |R_22| >= ..., for m >= n, and the first n of f become those of Q^T f, the rest is work; the
+ * columns stay where they are: number ipvt_j of A is the jth of A P, and holds that of R down to its diagonal, below it
+ * the tail of a reflector. acnorm is ||A e_j||, in the order of A. The others are work, of n numbers each. */
 void VARIANT(lm_eliminate)(int64_t m, int64_t n, double *a, int64_t lda, double *f, int *ipvt, double *acnorm,
                            double *squares, double *reference, double *sums);
 

@@ -81,6 +81,7 @@ INLINE void
 pass_some(kind what, const matrices *x, int64_t top, const lanes *v, const lanes *w, const lanes *t, int count, lanes *y,
           lanes *sums)
 {
+    const int64_t rows = x->rows, stride = x->stride; /* which no store changes */
     lanes sum[TOGETHER][BLOCK], t_k[TOGETHER];
     EACH(k, count) {
         t_k[k] = what.reflects ? t[k] : fill(0.0);
@@ -88,10 +89,10 @@ pass_some(kind what, const matrices *x, int64_t top, const lanes *v, const lanes
             sum[k][i] = fill(0.0);
         }
     }
-    for (int64_t block = top + BLOCK; block < x->rows; block += BLOCK) {
-        pass_block(what, block, v, w, t_k, count, y, x->stride, sum);
+    for (int64_t block = top + BLOCK; block < rows; block += BLOCK) {
+        pass_block(what, block, v, w, t_k, count, y, stride, sum);
     }
-    pass_block(what, top, v, w, t_k, count, y, x->stride, sum);
+    pass_block(what, top, v, w, t_k, count, y, stride, sum);
     EACH(k, count) {
         sums[k] = (sum[k][0] + sum[k][2]) + (sum[k][1] + sum[k][3]);
     }
@@ -174,8 +175,8 @@ begin(const matrices *x, double least, double most)
     return lost;
 }
 
-/* Bring the columns with the largest remaining norms to place j. */
-static inline void
+/* Bring the columns with the largest remaining norms to place j: where they were not there. */
+static inline mask
 bring_largest(const matrices *x, int64_t j)
 {
     lanes largest = x->squares[j], place = x->place[j], from = fill((double)j);
@@ -205,6 +206,7 @@ bring_largest(const matrices *x, int64_t j)
             }
         }
     }
+    return from != (double)j;
 }
 
 /* What to subtract of reflector j from those behind it, and row j of R: where digits are lost in the squares. */
@@ -244,7 +246,7 @@ begin_anew(const matrices *x, int64_t j, int64_t top, mask anew, mask *lost)
         x->squares[k] = choose(anew, x->sums[k], x->squares[k]);
         x->reference[k] = choose(anew, x->sums[k], x->reference[k]);
     }
-    bring_largest(x, j);
+    (void)bring_largest(x, j);
     multiply(x, top, column(x, j), j, x->sums);
     x->squares[j] = x->reference[j] = x->sums[j]; /* of those anew, too: the order of the sum is that of the last pass */
     if (top != top_of(x, j)) {
@@ -269,7 +271,7 @@ eliminate_short(const matrices *x)
     }
     mask lost = begin(x, EXACT_LEAST, DBL_MAX);
     for (int64_t j = 0; j < x->n; j++) {
-        bring_largest(x, j);
+        (void)bring_largest(x, j);
         const mask zero = x->squares[j] == 0.0;
         lost |= ~((x->squares[j] >= EXACT_LEAST) | zero);
         for (int64_t k = j; any(zero) && k < x->n; k++) {
@@ -305,13 +307,13 @@ static mask
 eliminate(const matrices *x)
 {
     mask lost = begin(x, ORDINARY_LEAST, ORDINARY_MOST);
-    bring_largest(x, 0);
-    multiply(x, 0, column(x, 0), 1, x->sums);
+    if (any(bring_largest(x, 0))) { /* it was another that was likely */
+        multiply(x, 0, column(x, 0), 1, x->sums);
+    }
     for (int64_t j = 0;; j++) {
         const mask untrusted = find_multiples(x, j, &lost);
         const int64_t top = top_of(x, j);
         if (j + 1 == x->n) {
-            reflect_and_square(x, top, column(x, j), j + 1);
             return lost;
         }
         if (any(untrusted)) {
@@ -319,7 +321,7 @@ eliminate(const matrices *x)
             begin_anew(x, j + 1, top, untrusted, &lost);
         }
         else {
-            bring_largest(x, j + 1);
+            (void)bring_largest(x, j + 1);
             reflect_and_multiply(x, top, column(x, j), j + 1);
             x->squares[j + 1] = x->reference[j + 1] = x->sums[j + 1];
         }
@@ -334,33 +336,50 @@ take_block(const double *const *from, int64_t i, lanes *to)
     transpose(rows, to);
 }
 
-/* A column of each matrix into lanes: its square, as a pass would sum it. */
-static lanes
-take(const matrices *x, int64_t m, const double *const *from, lanes *to)
+/* The next matrices are likely to stand behind these. */
+INLINE void
+look_ahead(const double *const *from, int64_t distance)
 {
-    lanes sum[BLOCK], *top = to;
-    int64_t i = x->rest > 0 ? x->rest : BLOCK;
+    EACH(l, LM_GROUP) {
+        __builtin_prefetch((const void *)((uintptr_t)from[l] + (uintptr_t)distance * sizeof(double)));
+    }
+}
+
+INLINE void
+sum_block(const lanes *y, const lanes *first, lanes *square, lanes *product)
+{
+    EACH(i, BLOCK) {
+        square[i] += y[i] * y[i];
+        product[i] += first[i] * y[i];
+    }
+}
+
+/* Column k of each matrix into lanes, its square, and its product with the first: summed as by a pass. */
+static void
+take(const matrices *x, int64_t m, const double *const *from, int64_t k)
+{
+    const lanes *first = column(x, 0);
+    lanes square[BLOCK], product[BLOCK], *to = column(x, k);
+    int64_t row = x->rest > 0 ? x->rest : BLOCK;
     if (x->rest > 0) {
-        for (int64_t k = 0; k < BLOCK; k++) {
-            to[k] = k < x->rest ? (lanes){from[0][k], from[1][k], from[2][k], from[3][k]} : fill(0.0);
+        for (int64_t i = 0; i < BLOCK; i++) {
+            to[i] = i < x->rest ? (lanes){from[0][i], from[1][i], from[2][i], from[3][i]} : fill(0.0);
         }
     }
     else {
         take_block(from, 0, to);
     }
-    EACH(k, BLOCK) {
-        sum[k] = fill(0.0);
+    EACH(i, BLOCK) {
+        square[i] = product[i] = fill(0.0);
     }
-    for (to += BLOCK; i < m; i += BLOCK, to += BLOCK) {
-        take_block(from, i, to);
-        EACH(k, BLOCK) {
-            sum[k] += to[k] * to[k];
-        }
+    for (int64_t block = BLOCK; row < m; row += BLOCK, block += BLOCK) {
+        look_ahead(from, row + LM_GROUP * m);
+        take_block(from, row, to + block);
+        sum_block(to + block, first + block, square, product);
     }
-    EACH(k, BLOCK) {
-        sum[k] += top[k] * top[k];
-    }
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    sum_block(to, first, square, product);
+    x->squares[k] = (square[0] + square[2]) + (square[1] + square[3]);
+    x->sums[k] = (product[0] + product[2]) + (product[1] + product[3]);
 }
 
 /* And so many numbers of each out of them. */
@@ -392,12 +411,12 @@ take_all(const matrices *x, int64_t m, const grouped *group)
             from[l] = group[l].a + number * group[l].lda;
             x->number[k][l] = number;
         }
-        x->squares[k] = take(x, m, from, column(x, k));
+        take(x, m, from, k);
     }
     EACH(l, LM_GROUP) {
         from[l] = group[l].f;
     }
-    x->squares[x->n] = take(x, m, from, column(x, x->n));
+    take(x, m, from, x->n);
 }
 
 /* Below R's diagonal is what was in memory. */
