@@ -18,18 +18,24 @@ enum { VECTORS_WORTH = 16 };
 #define LOOP(name, m, ...) lm_##name##_baseline(m, __VA_ARGS__)
 #endif
 
-double
-lm_norm(int64_t m, const double *f)
+/* ||f||, as lm_enorm has it, from what the squares add up to. */
+static double
+norm_from(double square, int64_t m, const double *f)
 {
-    const double square = LOOP(squares, m, f);
     const double safe = DBL_MIN / (DBL_EPSILON * DBL_EPSILON); /* sum_safe of linalg/enorm.f90 */
     return square >= safe && square <= DBL_MAX ? sqrt(square) : lm_enorm(&m, f);
 }
 
-void
+double
+lm_norm(int64_t m, const double *f)
+{
+    return norm_from(LOOP(squares, m, f), m, f);
+}
+
+double
 lm_compare(int64_t m, const double *model, const double *y, const double *w, double *f)
 {
-    LOOP(compare, m, model, y, w, f);
+    return norm_from(LOOP(compare, m, model, y, w, f), m, f);
 }
 
 void

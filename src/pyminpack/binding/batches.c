@@ -71,20 +71,21 @@ weigh(const many_fit *s, int64_t m, double *values)
     }
 }
 
-/* f := w (model - y), or as it is. */
-static inline void
+/* f := w (model - y), or as it is: its norm. */
+static inline double
 compare(const many *b, const many_fit *s, const double *model, double *f)
 {
+    if (s->y != NULL && s->count == b->m) {
+        return lm_compare(b->m, model, s->y, s->w, f);
+    }
     if (s->y == NULL) {
         memcpy(f, model, b->m * sizeof(double));
     }
-    else if (s->count == b->m) {
-        lm_compare(b->m, model, s->y, s->w, f);
-    }
     else {
-        lm_compare(b->m, model, s->y, NULL, f);
+        (void)lm_compare(b->m, model, s->y, NULL, f);
         weigh(s, b->m, f);
     }
+    return lm_norm(s->m, f);
 }
 
 static int
@@ -124,8 +125,7 @@ batch_residual(void *self, lm_fit *const *fits, int64_t count)
     gil_let_go(&b->lock, count * (4.0 * m + 10.0 * n * n * n));
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        compare(b, s, model + i * m, s->f_trial);
-        s->fit.state.fnorm_trial = lm_norm(s->m, s->f_trial);
+        s->fit.state.fnorm_trial = compare(b, s, model + i * m, s->f_trial);
         s->fit.state.nfev += 1;
     }
     return 0;
@@ -208,7 +208,7 @@ factor_differences(many *b, lm_fit *const *fits, int64_t count)
             }
             else {
                 if (h != 0.0) {
-                    compare(b, s, b->values[j] + i * m, column);
+                    (void)compare(b, s, b->values[j] + i * m, column);
                 }
                 lm_difference_column(s->m, s->f, h, column);
             }

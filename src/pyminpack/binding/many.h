@@ -22,6 +22,7 @@ typedef struct {
     int is_taken_on;         /* from an end that was short of its minimum */
     double *f, *f_trial;
     double *y, *w;           /* data to compare a model with, their weights, NaN: left out; or NULL */
+    double data_norm;        /* ||w y||, taken while y is in the nearest cache */
     char *rows[MANY_MAX_DATA]; /* its own copy of its row of each array of data, aligned as a double */
 } many_fit;
 
@@ -31,7 +32,6 @@ typedef struct {
     int64_t n, m, slots; /* m: what func returns for a fit */
     int64_t points;      /* for which func is called at once, if there is a choice */
     lm_group group;      /* Js that wait until they are factored */
-    double *column;      /* m numbers */
 
     lm_state start; /* that of each fit at its start */
     double settled; /* ftol of fits that are taken on from where they have ended short; 0: none is */

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "vectors.h"
-
 /* With a negative ier: what the function has returned is another number, -1 or one below the range of ier. */
 enum { WHY_SHOWN = 1 };
 
@@ -71,12 +69,10 @@ static int
 doubt(const many *b, const many_fit *fit, const double *covariance)
 {
     const lm_fit *f = &fit->fit;
-    for (int64_t i = 0; fit->w != NULL && i < b->m; i++) {
-        b->column[i] = isnan(fit->w[i]) ? 0.0 : fit->w[i] * fit->y[i];
-    }
-    const double norm = lm_norm(b->m, fit->w == NULL ? fit->y : b->column), error = fmax(b->epsfcn, DBL_EPSILON);
+    const double error = fmax(b->epsfcn, DBL_EPSILON), fnorm = f->state.fnorm;
+    const double norm = fit->data_norm > 0.0 ? fit->data_norm : fnorm > 0.0 ? fnorm : 1.0;
     return lm_doubt(fit->count, f->n, f->factors.r, f->factors.ldr, f->factors.ipvt, f->x, f->factors.qtf, covariance,
-                    f->state.fnorm, norm > 0.0 ? norm : f->state.fnorm > 0.0 ? f->state.fnorm : 1.0, b->dfun == NULL ? sqrt(error) : 0.0, error);
+                    fnorm, norm, b->dfun == NULL ? sqrt(error) : 0.0, error);
 }
 
 /* The covariance of a fit that has converged, where there is one. */

@@ -11,6 +11,7 @@
 #include "models.h"
 #include "objects.h"
 #include "options.h"
+#include "vectors.h"
 
 /* What supply() has returned last. */
 typedef struct {
@@ -146,6 +147,19 @@ objection(const many *b, const double *x, int64_t count)
     return within(b, x) ? UNFIT_NONE : UNFIT_OUTSIDE;
 }
 
+/* ||w y||, for a model. */
+static double
+data_norm(const many *b, const many_fit *fit)
+{
+    if (fit->y == NULL || fit->w == NULL) {
+        return fit->y == NULL ? 0.0 : lm_norm(b->m, fit->y);
+    }
+    for (int64_t i = 0; i < b->m; i++) {
+        fit->f_trial[i] = isnan(fit->w[i]) ? 0.0 : fit->w[i] * fit->y[i];
+    }
+    return lm_norm(b->m, fit->f_trial);
+}
+
 static void
 start_from(const many *b, lm_fit *slot, const lm_state *start)
 {
@@ -192,6 +206,7 @@ next_fit(void *self, lm_fit *slot)
     for (int k = 0; k < b->ndata; k++) {
         memcpy(fit->rows[k], row_of(b->data[k], q->next), b->row_size[k]);
     }
+    fit->data_norm = data_norm(b, fit);
     q->next++;
     return 1;
 }
@@ -228,7 +243,6 @@ lay_out_slots(stream *s, lm_plan *plan)
     const queue *q = &s->queue;
     const int64_t m = b->m, n = b->n;
     lm_plan_work(plan, &b->work, n);
-    lm_plan_doubles(plan, &b->column, m);
     lm_plan_doubles(plan, &b->group.memory, lm_group_size(m, n));
     lm_plan_doubles(plan, &b->h, n * b->slots);
     many_results_plan(plan, &s->results, n);
