@@ -45,5 +45,8 @@ lm_count_differences(lm_state *state, int trials_only, int64_t calls)
 typedef int (*lm_function)(void *self, const double *x, double *fvec);
 int lm_differences(lm_fit *fit, int64_t m, const double *fvec, double epsfcn, double *fjac,
                    int64_t ldfjac, lm_function function, void *self);
+/* The same, but for the quotients: F(x + h_j e_j) by columns without gaps, and h. */
+int lm_difference_values(lm_fit *fit, int64_t m, double epsfcn, double *values, double *h, lm_function function,
+                         void *self);
 
 #endif

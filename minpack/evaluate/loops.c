@@ -7,27 +7,12 @@
 #define VARIANT(name) name##_baseline
 #endif
 
-#define EACH(value) for (int64_t i = 0; i < m; i++) { to[i] = (value); }
-
 /* Divisions are as dear as a call of a small function. */
 void
 VARIANT(lm_quotients)(int64_t m, const double *restrict fvec, double h, double *restrict to)
 {
-    EACH((to[i] - fvec[i]) / h)
-}
-
-void
-VARIANT(lm_compared_quotients)(int64_t m, const double *restrict model, const double *restrict y,
-                              const double *restrict w, const double *restrict fvec, double h, double *restrict to)
-{
-    if (y == NULL) {
-        EACH((model[i] - fvec[i]) / h)
-    }
-    else if (w == NULL) {
-        EACH(((model[i] - y[i]) - fvec[i]) / h)
-    }
-    else {
-        EACH((w[i] * (model[i] - y[i]) - fvec[i]) / h)
+    for (int64_t i = 0; i < m; i++) {
+        to[i] = (to[i] - fvec[i]) / h;
     }
 }
 

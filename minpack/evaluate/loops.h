@@ -6,14 +6,10 @@
 
 /* compare:   to := w (model - y), or model - y where w is NULL; its squares
  * quotients: to := (to - fvec)/h
- * compared_quotients: to := (w (model - y) - fvec)/h, likewise, or (model - fvec)/h where y is NULL
  * squares:   x^T x */
 #define LM_LOOPS(isa)                                                                                                \
     double lm_compare##isa(int64_t m, const double *model, const double *y, const double *w, double *to);            \
     void lm_quotients##isa(int64_t m, const double *restrict fvec, double h, double *restrict to);                   \
-    void lm_compared_quotients##isa(int64_t m, const double *restrict model, const double *restrict y,               \
-                                    const double *restrict w, const double *restrict fvec, double h,                 \
-                                    double *restrict to);                                                            \
     double lm_squares##isa(int64_t m, const double *x);
 
 LM_LOOPS(_baseline)

@@ -72,3 +72,10 @@ lm_model_jacobian(const lm_model *model, lm_fit *fit, void *p, int64_t m, double
                            : lm_differences(fit, m, fvec, epsfcn, fjac, m, model_function, &c);
     return model_status(fit, answer);
 }
+
+int
+lm_model_values(const lm_model *model, lm_fit *fit, void *p, int64_t m, double epsfcn, double *values, double *h)
+{
+    model_call c = {model, fit, p, (int)m, NULL, MODEL_OTHER};
+    return model_status(fit, lm_difference_values(fit, m, epsfcn, values, h, model_function, &c));
+}

@@ -24,5 +24,7 @@ typedef struct {
 int lm_model_residual(const lm_model *model, lm_fit *fit, void *p, int64_t m, double *f_trial, double *fjac);
 int lm_model_jacobian(const lm_model *model, lm_fit *fit, void *p, int64_t m, double *fvec, double epsfcn,
                       double *fjac);
+/* The second without derivatives, of which only F(x + h_j e_j), by columns, and h are wanted. */
+int lm_model_values(const lm_model *model, lm_fit *fit, void *p, int64_t m, double epsfcn, double *values, double *h);
 
 #endif

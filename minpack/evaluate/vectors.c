@@ -53,10 +53,3 @@ lm_difference_column(int64_t m, const double *fvec, double h, double *column)
         LOOP(quotients, m, fvec, h, column);
     }
 }
-
-void
-lm_compared_column(int64_t m, const double *model, const double *y, const double *w, const double *fvec, double h,
-                   double *column)
-{
-    LOOP(compared_quotients, m, model, y, w, fvec, h, column);
-}

@@ -13,8 +13,4 @@ double lm_compare(int64_t m, const double *model, const double *y, const double 
 /* column := (column - fvec)/h, where column holds F(x + h e_j) and fvec F(x); zeros where h is 0. */
 void lm_difference_column(int64_t m, const double *fvec, double h, double *column);
 
-/* The same from the model's values at x + h e_j, which are first compared with y, unless that is NULL; h is not 0. */
-void lm_compared_column(int64_t m, const double *model, const double *y, const double *w, const double *fvec, double h,
-                        double *column);
-
 #endif

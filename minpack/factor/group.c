@@ -46,12 +46,43 @@ lm_group_place(const lm_group *group)
 }
 
 static void
+make_column(int64_t m, const double *values, const lm_quotients *q, const double *f, double h, double *column)
+{
+#ifdef MINPACK_AVX2
+    if (lm_isa() >= ISA_AVX2) {
+        lm_quotient_column_avx2(m, values, q->y, q->w, f, h, column);
+        return;
+    }
+#endif
+    lm_quotient_column(m, values, q->y, q->w, f, h, column);
+}
+
+/* J out of its quotients. */
+static void
+make_jacobian(int64_t m, int64_t n, const lm_quotients *q, const double *f, double *fjac)
+{
+    for (int64_t k = 0; k < n; k++) {
+        const double h = q->h[k * q->h_stride];
+        if (h != 0.0) {
+            make_column(m, q->values[k] + q->offset, q, f, h, fjac + k * m);
+        }
+        else {
+            memset(fjac + k * m, 0, m * sizeof(double));
+        }
+    }
+}
+
+static void
 factor_alone(const lm_group *group, int64_t k)
 {
     const int64_t n = group->n, m = group->fits[k].m, column_stride = group->fits[k].column_stride;
     const double *j = group->fits[k].j, *f = group->fits[k].f;
     lm_factors *factors = group->fits[k].factors;
     double *fjac = place(group, k), *work = scratch(group);
+    if (j == NULL) {
+        make_jacobian(m, n, &group->fits[k].quotients, f, fjac);
+        j = fjac;
+    }
     if (lm_factor_by_rows(m, n)) {
         lm_factor_whole(factors, m, n, j, 1, column_stride, f, work, 1);
         return;
@@ -67,8 +98,9 @@ static int
 go_together(const lm_group *group)
 {
     const int64_t m = group->fits[0].m;
+    const int by_quotients = group->fits[0].j == NULL;
     for (int64_t k = 1; k < group->waiting; k++) {
-        if (group->fits[k].m != m) {
+        if (group->fits[k].m != m || (group->fits[k].j == NULL) != by_quotients) {
             return 0;
         }
     }
@@ -83,7 +115,7 @@ factor_together(const lm_group *group)
     for (int64_t l = 0; l < LM_GROUP; l++) {
         const int64_t k = l < group->waiting ? l : group->waiting - 1;
         const lm_factors *factors = group->fits[k].factors;
-        each[l] = (grouped){group->fits[k].j, group->fits[k].column_stride, group->fits[k].f,
+        each[l] = (grouped){group->fits[k].j, group->fits[k].column_stride, &group->fits[k].quotients, group->fits[k].f,
                             factors->r, factors->qtf, factors->acnorm, factors->ipvt};
     }
     return lm_qrfac_group_avx2(group->fits[0].m, group->n, each, scratch(group));
@@ -107,8 +139,8 @@ lm_group_end(lm_group *group)
     group->waiting = 0;
 }
 
-void
-lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
+static void
+add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
 {
     const int64_t k = group->waiting++;
     group->fits[k].factors = factors;
@@ -119,4 +151,17 @@ lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, i
     if (group->waiting == capacity(group->m, group->n)) {
         lm_group_end(group);
     }
+}
+
+void
+lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
+{
+    add(group, factors, m, j, column_stride, f);
+}
+
+void
+lm_group_add_quotients(lm_group *group, lm_factors *factors, int64_t m, const lm_quotients *quotients, const double *f)
+{
+    group->fits[group->waiting].quotients = *quotients;
+    add(group, factors, m, NULL, m, f);
 }

@@ -10,6 +10,7 @@
 
 #include "factor.h"
 #include "minpack.h"
+#include "quotients.h"
 
 typedef struct {
     int64_t m, n; /* of the largest J */
@@ -18,7 +19,8 @@ typedef struct {
     struct {
         lm_factors *factors;
         int64_t m, column_stride;
-        const double *j, *f;
+        const double *j, *f; /* j: NULL: by quotients */
+        lm_quotients quotients;
     } fits[LM_GROUP];
 } lm_group;
 
@@ -31,6 +33,10 @@ double *lm_group_place(const lm_group *group);
  * ipvt an order of the columns: with that of the last J, or of another fit's, there is the least to do. */
 void lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride,
                   const double *f);
+
+/* The same for a J that is to be made of quotients: at once with its factorisation, so that it need not be written. What
+ * they are made of stays as it is until the end. */
+void lm_group_add_quotients(lm_group *group, lm_factors *factors, int64_t m, const lm_quotients *quotients, const double *f);
 
 void lm_group_end(lm_group *group);
 

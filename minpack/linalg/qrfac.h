@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "minpack.h"
+#include "quotients.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -29,14 +30,15 @@ enum { BLOCK = 4, FEW_ROWS = 12 };
 
 /* One matrix of a group, of m rows, and its factors as qrfac.c has them: R in the upper triangle of its n columns. */
 typedef struct {
-    const double *a; /* by columns */
+    const double *a; /* by columns; or NULL: by quotients */
     int64_t lda;
+    const lm_quotients *quotients;
     const double *f;
     double *r, *qtf, *acnorm;
     int *ipvt; /* in: an order of the columns to begin with, the likeliest; it changes no other number */
 } grouped;
 
-/* The matrices of a group: bit l of the answer is set where number l has no factors, as it wants what only qrfac.c has.
+/* The matrices of a group, all of one kind: bit l of the answer is set where number l has no factors, as it wants what only qrfac.c has.
  * memory is of lm_qrfac_group_size numbers, of any alignment. */
 unsigned lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory);
 
@@ -46,7 +48,7 @@ enum { GAP = 4, VECTORS = 7 };
 static inline int64_t
 lm_qrfac_group_size(int64_t m, int64_t n)
 {
-    return LM_GROUP * ((m + BLOCK + GAP + n + VECTORS) * (n + 1) + 2);
+    return LM_GROUP * ((m + BLOCK + GAP) * (n + 3) + (n + VECTORS) * (n + 1) + 2);
 }
 
 #endif

@@ -9,17 +9,14 @@
 #include <float.h>
 #include <stddef.h>
 
-#include "lanes.h"
+#include "group_columns.h"
 #include "qrfac.h"
 
 /* Columns that a pass takes at a time: there are registers for the sums of two. */
 enum { TOGETHER = 2 };
 
-/* Unrolled, what is of each column is in registers. */
-#define EACH(k, count) _Pragma("GCC unroll 4") for (int k = 0; k < count; k++)
-
-/* The matrices: column k is at a + k stride, f behind the last. The first block is of those rows that m has beyond a
- * multiple of BLOCK, and ends in zeros. */
+/* The matrices: column k is at a + k stride, f behind the last, y and w of quotients behind that. The first block is of
+ * those rows that m has beyond a multiple of BLOCK, and ends in zeros. */
 typedef struct {
     int64_t n, rest, rows, stride;
     lanes *a, *r;       /* columns of R, n apart, and Q^T f */
@@ -328,95 +325,61 @@ eliminate(const matrices *x)
     }
 }
 
-INLINE void
-take_block(const double *const *from, int64_t i, lanes *to)
+/* Where to have column number of each matrix: whether it is anything but zeros. */
+static int
+find_column(const grouped *group, const int64_t *number, source *s)
 {
-    const lanes rows[LM_GROUP] = {*(const unaligned *)(from[0] + i), *(const unaligned *)(from[1] + i),
-                                  *(const unaligned *)(from[2] + i), *(const unaligned *)(from[3] + i)};
-    transpose(rows, to);
-}
-
-/* The next matrices are likely to stand behind these. */
-INLINE void
-look_ahead(const double *const *from, int64_t distance)
-{
+    if (group[0].a != NULL) {
+        EACH(l, LM_GROUP) {
+            s->from[l] = group[l].a + number[l] * group[l].lda;
+        }
+        return 1;
+    }
     EACH(l, LM_GROUP) {
-        __builtin_prefetch((const void *)((uintptr_t)from[l] + (uintptr_t)distance * sizeof(double)));
+        const lm_quotients *q = group[l].quotients;
+        s->from[l] = q->values[number[l]] + q->offset;
+        s->h[l] = q->h[number[l] * q->h_stride];
     }
+    return any(s->h != 0.0); /* where only some are, quotients that are not finite leave the others to qrfac.c */
 }
 
-INLINE void
-sum_block(const lanes *y, const lanes *first, lanes *square, lanes *product)
-{
-    EACH(i, BLOCK) {
-        square[i] += y[i] * y[i];
-        product[i] += first[i] * y[i];
-    }
-}
-
-/* Column k of each matrix into lanes, its square, and its product with the first: summed as by a pass. */
-static void
-take(const matrices *x, int64_t m, const double *const *from, int64_t k)
-{
-    const lanes *first = column(x, 0);
-    lanes square[BLOCK], product[BLOCK], *to = column(x, k);
-    int64_t row = x->rest > 0 ? x->rest : BLOCK;
-    if (x->rest > 0) {
-        for (int64_t i = 0; i < BLOCK; i++) {
-            to[i] = i < x->rest ? (lanes){from[0][i], from[1][i], from[2][i], from[3][i]} : fill(0.0);
-        }
-    }
-    else {
-        take_block(from, 0, to);
-    }
-    EACH(i, BLOCK) {
-        square[i] = product[i] = fill(0.0);
-    }
-    for (int64_t block = BLOCK; row < m; row += BLOCK, block += BLOCK) {
-        look_ahead(from, row + LM_GROUP * m);
-        take_block(from, row, to + block);
-        sum_block(to + block, first + block, square, product);
-    }
-    sum_block(to, first, square, product);
-    x->squares[k] = (square[0] + square[2]) + (square[1] + square[3]);
-    x->sums[k] = (product[0] + product[2]) + (product[1] + product[3]);
-}
-
-/* And so many numbers of each out of them. */
-static void
-give(int64_t count, const lanes *from, double *const *to)
-{
-    int64_t i = 0;
-    for (; i + LM_GROUP <= count; i += LM_GROUP) {
-        lanes rows[LM_GROUP];
-        transpose(from + i, rows);
-        EACH(l, LM_GROUP) {
-            *(unaligned *)(to[l] + i) = rows[l];
-        }
-    }
-    for (; i < count; i++) {
-        EACH(l, LM_GROUP) {
-            to[l][i] = from[i][l];
-        }
-    }
-}
-
+/* Columns, and f, each with its product with the first, which are those with the pivot if that is the likely one. */
 static void
 take_all(const matrices *x, int64_t m, const grouped *group)
 {
-    const double *from[LM_GROUP];
-    for (int64_t k = 0; k < x->n; k++) {
-        EACH(l, LM_GROUP) {
-            const int number = group[l].ipvt[k] - 1;
-            from[l] = group[l].a + number * group[l].lda;
-            x->number[k][l] = number;
-        }
-        take(x, m, from, k);
-    }
+    const int64_t n = x->n;
+    lanes *const f = column(x, n), *const y = column(x, n + 1), *const w = column(x, n + 2);
+    source s = {.ahead = LM_GROUP * m}, of_f = {.ahead = 0};
+    const double *of_y[LM_GROUP] = {NULL}, *of_w[LM_GROUP] = {NULL};
     EACH(l, LM_GROUP) {
-        from[l] = group[l].f;
+        of_f.from[l] = group[l].f;
+        if (group[l].a == NULL) {
+            of_y[l] = group[l].quotients->y;
+            of_w[l] = group[l].quotients->w;
+        }
     }
-    take(x, m, from, x->n);
+    take_as_it_is(m, &of_f, f, f, x->squares + n, x->sums + n);
+    if (group[0].a == NULL) {
+        s.f = f;
+        s.y = take_vector(m, of_y, y);
+        s.w = take_vector(m, of_w, w);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        int64_t number[LM_GROUP];
+        EACH(l, LM_GROUP) {
+            number[l] = group[l].ipvt[k] - 1;
+            x->number[k][l] = (double)number[l];
+        }
+        lanes *to = column(x, k), *product = x->sums + (k == 0 ? n : k);
+        if (find_column(group, number, &s)) {
+            (s.f == NULL ? take_as_it_is : take_quotients)(m, &s, to, k == 0 ? f : column(x, 0), x->squares + k, product);
+            continue;
+        }
+        x->squares[k] = *product = fill(0.0);
+        for (int64_t i = 0; i < x->rows; i++) {
+            to[i] = fill(0.0);
+        }
+    }
 }
 
 /* Below R's diagonal is what was in memory. */
@@ -447,7 +410,7 @@ lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
     enum { LINE = 64 }; /* bytes of a cache */
     const int64_t rows = (m + BLOCK - 1) & ~(int64_t)(BLOCK - 1), stride = rows + GAP;
     lanes *a = (lanes *)(((uintptr_t)memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
-    lanes *r = a + stride * (n + 1), *vectors = r + n * (n + 1);
+    lanes *r = a + stride * (n + 3), *vectors = r + n * (n + 1);
     const matrices x = {n, m & (BLOCK - 1), rows, stride, a, r, .squares = vectors, .sums = vectors + (n + 1),
                         .own = vectors + 2 * (n + 1), .reference = vectors + 3 * (n + 1), .place = vectors + 4 * (n + 1),
                         .number = vectors + 5 * (n + 1), .acnorm = vectors + 6 * (n + 1)};

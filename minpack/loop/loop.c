@@ -2,6 +2,12 @@
 
 #include <math.h>
 
+#include "dispatch.h"
+#include "step_group.h"
+
+/* As many fits as take as long one by one as a group takes, which takes as long however many are in it. */
+enum { STEP_GROUP_WORTH = 2 };
+
 inline void
 lm_advance(lm_fit *fit, lm_work *work)
 {
@@ -61,6 +67,54 @@ step_all(lm_fit **fits, int64_t count, lm_work *work)
     return front;
 }
 
+/* Whether it may be one of a group. */
+static inline int
+steps_with(const lm_fit *fit, int64_t n)
+{
+    return fit->n == n && fit->factors.ldr == n && fit->lower == NULL && waits_for_jacobian(fit)
+           && fit->state.phase == PHASE_SEARCH;
+}
+
+/* A step of up to LM_GROUP fits with their Jacobian: a bit for each that it is nothing for. */
+static inline unsigned
+step_together(lm_fit *const *fits, int64_t count)
+{
+#ifdef MINPACK_AVX2
+    const int64_t n = fits[0]->n;
+    if (count < STEP_GROUP_WORTH || n > LM_STEP_GROUP_MOST || lm_isa() < ISA_AVX2) {
+        return ~0U;
+    }
+    stepping group[LM_GROUP];
+    for (int64_t l = 0; l < LM_GROUP; l++) { /* the last one in the places that are left */
+        lm_fit *fit = fits[l < count ? l : count - 1];
+        const lm_factors *a = &fit->factors;
+        if (!steps_with(fit, n)) {
+            return ~0U;
+        }
+        group[l] = (stepping){&fit->state, fit->x, a->r, a->qtf, a->acnorm, a->ipvt, fit->x_trial, fit->diag};
+    }
+    return lm_step_group_avx2(n, group);
+#else
+    (void)fits, (void)count;
+    return ~0U;
+#endif
+}
+
+/* Step on with those that have their Jacobian, and that it has not ended. */
+static inline void
+step_from_jacobians(lm_fit **fits, int64_t count, lm_work *work)
+{
+    for (int64_t i = 0; i < count; i += LM_GROUP) {
+        const int64_t some = count - i < LM_GROUP ? count - i : LM_GROUP;
+        const unsigned alone = step_together(fits + i, some);
+        for (int64_t k = 0; k < some; k++) {
+            if (alone >> k & 1 && runs(fits[i + k])) {
+                lm_advance(fits[i + k], work);
+            }
+        }
+    }
+}
+
 void
 lm_begin(lm_fit *fit, lm_work *work)
 {
@@ -85,7 +139,7 @@ lm_round(lm_fit **fits, int64_t running, const lm_evaluator *evaluator, lm_work 
         if (evaluator->jacobian(self, fits, count) < 0) {
             return -1;
         }
-        step_all(fits, count, work);
+        step_from_jacobians(fits, count, work);
     }
     return gather(fits, running, runs);
 }

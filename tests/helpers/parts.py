@@ -54,7 +54,20 @@ class Group(Structure):
         ("n", c_int64),
         ("memory", c_void_p),
         ("waiting", c_int64),
-        ("fits", c_int64 * 20),
+        ("fits", c_int64 * 88),
+    )
+
+
+class Quotients(Structure):
+    """lm_quotients of minpack/linalg/quotients.h."""
+
+    _fields_ = (
+        ("values", POINTER(c_void_p)),
+        ("offset", c_int64),
+        ("h", c_void_p),
+        ("h_stride", c_int64),
+        ("y", c_void_p),
+        ("w", c_void_p),
     )
 
 
@@ -94,6 +107,9 @@ _reduce = routine(
 )  # fmt: skip
 
 _group_add = routine("lm_group_add", POINTER(Group), POINTER(Factors), c_int64, Read, c_int64, Read)
+_group_add_quotients = routine(
+    "lm_group_add_quotients", POINTER(Group), POINTER(Factors), c_int64, POINTER(Quotients), Read
+)
 _group_end = routine("lm_group_end", POINTER(Group))
 
 group_size = routine("lm_group_size", c_int64, c_int64, returns=c_int64)
@@ -172,16 +188,27 @@ def factor_in_place(fjac, fvec, ipvt, qtf, acnorm, work1, work2, work3):
 
 
 def factor_group(jacobians, residuals, r, ipvt, qtf, acnorm):
-    """Each, none of more rows than the first; r and those behind it have an entry for each."""
-    m, n = jacobians[0].shape
+    """Each, none of more rows than the first; r and those behind it have an entry for each.
+
+    A Jacobian is an array by columns, or values by columns, steps, data and weights, or None.
+    """
+    m, n = (jacobians[0][0] if isinstance(jacobians[0], tuple) else jacobians[0]).shape
     memory = np.full(group_size(m, n), np.nan)
     group = Group(m=m, n=n, memory=memory.ctypes.data)
     factors = [
         Factors(a.ctypes.data, n, *(vector.ctypes.data for vector in vectors))
         for a, *vectors in zip(r, ipvt, qtf, acnorm, strict=True)
     ]
+    quotients = []  # which are to live until the end
     for own, j, f in zip(factors, jacobians, residuals, strict=True):
-        _group_add(group, own, len(f), j, j.strides[1] // 8, f)
+        if isinstance(j, tuple):
+            values, h, *data = j
+            columns = (c_void_p * n)(*(column.ctypes.data for column in values.T))
+            y, w = (None if each is None else each.ctypes.data for each in data)
+            quotients.append(Quotients(columns, 0, h.ctypes.data, 1, y, w))
+            _group_add_quotients(group, own, len(f), quotients[-1], f)
+        else:
+            _group_add(group, own, len(f), j, j.strides[1] // 8, f)
     _group_end(group)
 
 

@@ -137,6 +137,25 @@ def test_other_sizes(m):
         assert (fits.ier[k], fits.nfev[k]) == (ier, info["nfev"])
 
 
+@pytest.mark.bundled
+@pytest.mark.parametrize("n", [1, 2, 5, 7, 8, 9, 12, 13, 17])
+def test_any_number_of_variables(n):
+    """Protects steps that several fits take together, and those of which that is too many."""
+    t = np.linspace(-1, 1, 40)
+
+    def f(x, y):
+        return np.sin(np.polynomial.chebyshev.chebval(t, x)) - y
+
+    rng = np.random.default_rng(n)
+    x0 = rng.normal(0, 0.6, (11, n))
+    y = np.sin(x0[:, :1] * t) + rng.normal(0, 0.1, (11, 40))
+    fits = leastsq_many(many(f), x0, data=[y])
+    for k in range(11):
+        x, _, info, _, ier = leastsq(f, x0[k], (y[k],), full_output=True)
+        np.testing.assert_array_equal(fits.popt[k], x)
+        assert (fits.ier[k], fits.nfev[k]) == (ier, info["nfev"])
+
+
 def test_layouts_of_jacobians():
     """Protects the rule for col_deriv, and arrays of any strides."""
     x0, y = problems(20, seed=2)

@@ -192,31 +192,40 @@ call_for_differences(many *b, lm_fit *const *fits, int64_t count)
     return status;
 }
 
+/* J of fit i, whose points may be left out: column by column. */
+static void
+make_packed(const many *b, const many_fit *s, int64_t i, int64_t count, double *fjac)
+{
+    for (int64_t j = 0; j < b->n; j++) {
+        const double h = b->h[j * count + i];
+        double *column = fjac + j * s->m; /* the next one is written after it, where b->m is more */
+        if (h != 0.0) {
+            (void)compare(b, s, b->values[j] + i * b->m, column);
+        }
+        lm_difference_column(s->m, s->f, h, column);
+    }
+}
+
 static void
 factor_differences(many *b, lm_fit *const *fits, int64_t count)
 {
-    const int64_t m = b->m, n = b->n;
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        double *fjac = lm_group_place(&b->group);
         int64_t calls = 0;
-        for (int64_t j = 0; j < n; j++) {
-            const double h = b->h[j * count + i];
-            double *column = fjac + j * s->m; /* the next one is written after it, where m has more */
-            if (h != 0.0 && s->count == m) {
-                lm_compared_column(m, b->values[j] + i * m, s->y, s->w, s->f, h, column);
-            }
-            else {
-                if (h != 0.0) {
-                    (void)compare(b, s, b->values[j] + i * m, column);
-                }
-                lm_difference_column(s->m, s->f, h, column);
-            }
-            calls += h != 0.0;
+        for (int64_t j = 0; j < b->n; j++) {
+            calls += b->h[j * count + i] != 0.0;
         }
         s->fit.state.nfev += calls;
         lm_count_differences(&s->fit.state, b->trials_only, calls);
-        lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
+        if (s->count == b->m) {
+            const lm_quotients quotients = {b->values, i * b->m, b->h + i, count, s->y, s->w};
+            lm_group_add_quotients(&b->group, &s->fit.factors, s->m, &quotients, s->f);
+        }
+        else {
+            double *fjac = lm_group_place(&b->group);
+            make_packed(b, s, i, count, fjac);
+            lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
+        }
     }
 }
 

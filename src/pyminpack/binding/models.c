@@ -47,21 +47,48 @@ model_residual(void *self, lm_fit *const *fits, int64_t count)
     return 0;
 }
 
+/* J by differences: its values, in the place for J, and its steps. */
+static int
+factor_values(many *b, many_fit *s)
+{
+    double *values = lm_group_place(&b->group), *h = b->h + b->group.waiting * b->n;
+    const int64_t before = s->fit.state.nfev;
+    if (lm_model_values(&b->model, &s->fit, p_of(b, s), s->m, b->epsfcn, values, h) < 0) {
+        return -1;
+    }
+    if (s->fit.state.request != REQUEST_STOP) {
+        const lm_quotients quotients = {.values = b->values, .offset = values - b->values[0], .h = h, .h_stride = 1};
+        lm_count_differences(&s->fit.state, b->trials_only, s->fit.state.nfev - before);
+        lm_group_add_quotients(&b->group, &s->fit.factors, s->m, &quotients, s->f);
+    }
+    return 0;
+}
+
+static int
+factor_derivatives(many *b, many_fit *s)
+{
+    double *fjac = lm_group_place(&b->group);
+    if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, fjac) < 0) {
+        return -1;
+    }
+    if (s->fit.state.request != REQUEST_STOP) {
+        lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
+    }
+    return 0;
+}
+
 static int
 model_jacobian(void *self, lm_fit *const *fits, int64_t count)
 {
     many *b = self;
     gil_let_go(&b->lock, HUGE_VAL);
+    for (int64_t j = 0; j < b->n; j++) {
+        b->values[j] = b->group.memory + j * b->m; /* where the first J stands */
+    }
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        double *fjac = lm_group_place(&b->group);
-        const int64_t before = s->fit.state.nfev;
-        if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, fjac) < 0) {
+        if ((b->model.derivatives == NULL ? factor_values : factor_derivatives)(b, s) < 0) {
             return -1;
-        }
-        if (s->fit.state.request != REQUEST_STOP) {
-            lm_count_differences(&s->fit.state, b->trials_only, s->fit.state.nfev - before);
-            lm_group_add(&b->group, &s->fit.factors, s->m, fjac, s->m, s->f);
         }
     }
     lm_group_end(&b->group);

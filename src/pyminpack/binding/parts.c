@@ -11,7 +11,7 @@
     PART(lm_rows_merge) PART(lm_rows_finish) PART(lm_pivot) PART(lm_factor_in_place)              \
     PART(lm_factor_by_rows) PART(lm_factor_in_halves) PART(lm_factor_threads)                     \
     PART(lm_reduction_size) PART(lm_factor_reduce) PART(lm_group_size) PART(lm_group_add)         \
-    PART(lm_group_end)
+    PART(lm_group_add_quotients) PART(lm_group_end)
 
 #define DECLARE(name) void name(void);
 FOR_EACH_PART(DECLARE)
