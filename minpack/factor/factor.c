@@ -11,14 +11,13 @@
 
 /* AVX2_WORTH: elements of J from which AVX2 is the faster in place: 50 x 3 take 0.22 us in place of 0.48,
  * 200 x 4 0.66 of 1.8.
- * GROUP_WORTH: as many of them as take as long one by one as a group takes, which takes as long however many are in it.
  * ROWS_WORTH: elements of J from which the reduction by rows is no slower; 250 x 4 takes 1.8 us in place and
  * 2.8 by rows, 1000 x 3 3.7 and 3.5, 2000 x 10 40 and 29 (AVX-512).
  * BLOCKS_WORTH: order of R from which it is pivoted by blocks.
  * HALVES_WORTH: a reduction takes some m n (n + 8) / 9e9 seconds, a thread some 40 us. The merge costs what the
  * second half saves by starting from nothing, 2/3 n^3 operations; from HALVES_ROWS n rows on, its memory is
  * little beside J. */
-enum { AVX2_WORTH = 12, GROUP_WORTH = 3, ROWS_WORTH = 1000, BLOCKS_WORTH = 48, HALVES_ROWS = 4 };
+enum { AVX2_WORTH = 12, ROWS_WORTH = 1000, BLOCKS_WORTH = 48, HALVES_ROWS = 4 };
 #define HALVES_WORTH 5e6
 
 int
@@ -34,12 +33,12 @@ lm_factor_in_halves(int64_t m, int64_t n)
 }
 
 int
-lm_factor_in_groups(int64_t count, int64_t m, int64_t n)
+lm_factor_in_groups(int64_t m, int64_t n)
 {
-#ifdef MINPACK_AVX2
-    return count >= GROUP_WORTH && !lm_factor_by_rows(m, n);
+#ifdef MINPACK_GROUPS
+    return !lm_factor_by_rows(m, n);
 #else
-    (void)count, (void)m, (void)n;
+    (void)m, (void)n;
     return 0;
 #endif
 }

@@ -29,8 +29,8 @@ typedef struct {
 int lm_factor_by_rows(int64_t m, int64_t n);
 int lm_factor_in_halves(int64_t m, int64_t n);
 int lm_factor_by_blocks(int64_t n);
-/* Whether so many of one size are factored in one pass, a vector across them (group.h). */
-int lm_factor_in_groups(int64_t count, int64_t m, int64_t n);
+/* Whether a few of one size are factored in one pass, a vector across them (group.h). */
+int lm_factor_in_groups(int64_t m, int64_t n);
 
 /* In place: R takes that of J, whose columns are ldr apart where r is fjac, and else follow one another without
  * gaps: then r gets a copy.

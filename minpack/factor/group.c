@@ -9,13 +9,13 @@
 static int64_t
 capacity(int64_t m, int64_t n)
 {
-    return lm_factor_in_groups(LM_GROUP, m, n) ? LM_GROUP : 1;
+    return lm_factor_in_groups(m, n) ? LM_GROUP : 1;
 }
 
 static int64_t
 scratch_size(int64_t m, int64_t n)
 {
-    const int64_t in_place = 2 * n + m, grouped = lm_factor_in_groups(LM_GROUP, m, n) ? lm_qrfac_group_size(m, n) : 0;
+    const int64_t in_place = 2 * n + m, grouped = lm_factor_in_groups(m, n) ? lm_qrfac_group_size(m, n) : 0;
     const int64_t whole = lm_factor_by_rows(m, n) ? lm_factor_size(m, n) : 0;
     const int64_t small = in_place > grouped ? in_place : grouped;
     return small > whole ? small : whole;
@@ -93,7 +93,7 @@ factor_alone(const lm_group *group, int64_t k)
     lm_factor_in_place(factors, m, n, fjac, f, work, work + n, work + 2 * n);
 }
 
-#ifdef MINPACK_AVX2
+#ifdef MINPACK_GROUPS
 static int
 go_together(const lm_group *group)
 {
@@ -104,10 +104,10 @@ go_together(const lm_group *group)
             return 0;
         }
     }
-    return lm_factor_in_groups(group->waiting, m, group->n) && lm_isa() >= ISA_AVX2;
+    return group->waiting > 1 && lm_factor_in_groups(m, group->n);
 }
 
-/* With the last one in the places that are left: a bit for each that this is nothing for. */
+/* With the last one in the places that are left: a bit for each that is for factor_alone. */
 static unsigned
 factor_together(const lm_group *group)
 {
@@ -118,7 +118,12 @@ factor_together(const lm_group *group)
         each[l] = (grouped){group->fits[k].j, group->fits[k].column_stride, &group->fits[k].quotients, group->fits[k].f,
                             factors->r, factors->qtf, factors->acnorm, factors->ipvt};
     }
-    return lm_qrfac_group_avx2(group->fits[0].m, group->n, each, scratch(group));
+#ifdef MINPACK_AVX2
+    if (lm_isa() >= ISA_AVX2) {
+        return lm_qrfac_group_avx2(group->fits[0].m, group->n, group->waiting, each, scratch(group));
+    }
+#endif
+    return lm_qrfac_group_baseline(group->fits[0].m, group->n, group->waiting, each, scratch(group));
 }
 #endif
 
@@ -126,7 +131,7 @@ void
 lm_group_end(lm_group *group)
 {
     unsigned alone = ~0U;
-#ifdef MINPACK_AVX2
+#ifdef MINPACK_GROUPS
     if (go_together(group)) {
         alone = factor_together(group);
     }

@@ -8,7 +8,7 @@
 
 /* Where a column of each is to be had. */
 typedef struct {
-    const double *from[LM_GROUP];
+    const double *from[LANES];
     int64_t ahead;          /* numbers from there to where those of the next matrices are likely to stand */
     const lanes *y, *w, *f; /* of quotients, as in lm_quotients; f is NULL where there are none */
     lanes h;
@@ -17,7 +17,7 @@ typedef struct {
 INLINE void
 look_ahead(const source *s, int64_t row)
 {
-    EACH(l, LM_GROUP) {
+    EACH(l, LANES) {
         __builtin_prefetch((const void *)((uintptr_t)s->from[l] + (uintptr_t)(row + s->ahead) * sizeof(double)));
     }
 }
@@ -60,10 +60,10 @@ put_block(const source *s, int64_t block, lanes *values, lanes *to, const lanes 
 
 /* Rows that m has beyond a multiple of BLOCK; the rest is such that it comes out as zero. */
 INLINE void
-take_rest(const source *s, int64_t rest, lanes *values)
+take_rest(const double *const *from, int64_t rest, lanes *values)
 {
     for (int64_t i = 0; i < BLOCK; i++) {
-        values[i] = i < rest ? (lanes){s->from[0][i], s->from[1][i], s->from[2][i], s->from[3][i]} : fill(0.0);
+        values[i] = i < rest ? take_number(from, i) : fill(0.0);
     }
 }
 
@@ -84,7 +84,7 @@ take_column(int64_t m, source s, lanes *to, const lanes *other, lanes *square, l
         put_block(&s, block, values, to, other, &sum);
     }
     if (rest > 0) {
-        take_rest(&s, rest, values);
+        take_rest(s.from, rest, values);
     }
     else {
         take_block(s.from, 0, values);
@@ -116,9 +116,8 @@ take_vector(int64_t m, const double *const *from, lanes *to)
         return NULL;
     }
     const int64_t rest = m & (BLOCK - 1);
-    const source s = {.from = {from[0], from[1], from[2], from[3]}};
     if (rest > 0) {
-        take_rest(&s, rest, to);
+        take_rest(from, rest, to);
     }
     for (int64_t row = rest, block = rest > 0 ? BLOCK : 0; row < m; row += BLOCK, block += BLOCK) {
         take_block(from, row, to + block);

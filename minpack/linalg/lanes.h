@@ -1,4 +1,4 @@
-/* A vector with a number of each of four matrices. */
+/* A vector with a number of each of a few matrices: LANES, as many as a register of the instruction set has doubles. */
 #ifndef MINPACK_LANES_H
 #define MINPACK_LANES_H
 
@@ -7,14 +7,20 @@
 
 #include "qrfac.h"
 
-typedef double lanes __attribute__((vector_size(32), may_alias));
-typedef double unaligned __attribute__((vector_size(32), aligned(8), may_alias));
-typedef int64_t mask __attribute__((vector_size(32), may_alias));
+#ifdef __AVX2__
+#define LANES 4
+#else
+#define LANES 2 /* SSE2, NEON */
+#endif
+
+typedef double lanes __attribute__((vector_size(8 * LANES), may_alias));
+typedef double unaligned __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+typedef int64_t mask __attribute__((vector_size(8 * LANES), may_alias));
 
 #ifdef __clang__
-#define SHUFFLE(x, y, i, j, k, l) __builtin_shufflevector(x, y, i, j, k, l)
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
-#define SHUFFLE(x, y, i, j, k, l) __builtin_shuffle(x, y, (mask){i, j, k, l})
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (mask){__VA_ARGS__})
 #endif
 
 /* Unrolled, what is of each is in registers. */
@@ -23,7 +29,7 @@ typedef int64_t mask __attribute__((vector_size(32), may_alias));
 INLINE lanes
 fill(double x)
 {
-    return (lanes){x, x, x, x};
+    return x - (lanes){0.0}; /* which is x, -0 too */
 }
 
 INLINE lanes
@@ -35,13 +41,20 @@ choose(mask m, lanes yes, lanes no)
 INLINE int
 any(mask m)
 {
-    return ((m[0] | m[1]) | (m[2] | m[3])) != 0;
+    int64_t found = 0;
+    EACH(l, LANES) {
+        found |= m[l];
+    }
+    return found != 0;
 }
 
 INLINE lanes
 root(lanes x)
 {
-    return (lanes){sqrt(x[0]), sqrt(x[1]), sqrt(x[2]), sqrt(x[3])};
+    EACH(l, LANES) {
+        x[l] = sqrt(x[l]);
+    }
+    return x;
 }
 
 INLINE void
@@ -52,25 +65,64 @@ exchange(mask where, lanes *one, lanes *other)
     *other = choose(where, x, y);
 }
 
-/* Four rows of a matrix each into four vectors, or back. */
+/* LANES rows of a matrix each into as many vectors, or back. */
 INLINE void
 transpose(const lanes *from, lanes *to)
 {
+#if LANES == 2
+    to[0] = SHUFFLE(from[0], from[1], 0, 2);
+    to[1] = SHUFFLE(from[0], from[1], 1, 3);
+#else
     const lanes a = SHUFFLE(from[0], from[1], 0, 4, 2, 6), b = SHUFFLE(from[0], from[1], 1, 5, 3, 7);
     const lanes c = SHUFFLE(from[2], from[3], 0, 4, 2, 6), d = SHUFFLE(from[2], from[3], 1, 5, 3, 7);
     to[0] = SHUFFLE(a, c, 0, 1, 4, 5);
     to[1] = SHUFFLE(b, d, 0, 1, 4, 5);
     to[2] = SHUFFLE(a, c, 2, 3, 6, 7);
     to[3] = SHUFFLE(b, d, 2, 3, 6, 7);
+#endif
 }
 
-/* Four numbers of each matrix, from place i on. */
+/* Number i of each matrix. */
+INLINE lanes
+take_number(const double *const *from, int64_t i)
+{
+    lanes numbers;
+    EACH(l, LANES) {
+        numbers[l] = from[l][i];
+    }
+    return numbers;
+}
+
+/* LANES numbers of each, from place i on. */
+INLINE void
+take_square(const double *const *from, int64_t i, lanes *to)
+{
+    lanes rows[LANES];
+    EACH(l, LANES) {
+        rows[l] = *(const unaligned *)(from[l] + i);
+    }
+    transpose(rows, to);
+}
+
+/* And as many as a block has. */
 INLINE void
 take_block(const double *const *from, int64_t i, lanes *to)
 {
-    const lanes rows[LM_GROUP] = {*(const unaligned *)(from[0] + i), *(const unaligned *)(from[1] + i),
-                                  *(const unaligned *)(from[2] + i), *(const unaligned *)(from[3] + i)};
-    transpose(rows, to);
+    EACH(k, BLOCK / LANES) {
+        take_square(from, i + k * LANES, to + k * LANES);
+    }
+}
+
+INLINE void
+take_numbers(int64_t count, const double *const *from, lanes *to)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        take_square(from, i, to + i);
+    }
+    for (; i < count; i++) {
+        to[i] = take_number(from, i);
+    }
 }
 
 /* So many numbers out of lanes, those of each to a place of its own. */
@@ -78,30 +130,17 @@ INLINE void
 give(int64_t count, const lanes *from, double *const *to)
 {
     int64_t i = 0;
-    for (; i + LM_GROUP <= count; i += LM_GROUP) {
-        lanes rows[LM_GROUP];
+    for (; i + LANES <= count; i += LANES) {
+        lanes rows[LANES];
         transpose(from + i, rows);
-        EACH(l, LM_GROUP) {
+        EACH(l, LANES) {
             *(unaligned *)(to[l] + i) = rows[l];
         }
     }
     for (; i < count; i++) {
-        EACH(l, LM_GROUP) {
+        EACH(l, LANES) {
             to[l][i] = from[i][l];
         }
-    }
-}
-
-/* And into lanes. */
-INLINE void
-take_numbers(int64_t count, const double *const *from, lanes *to)
-{
-    int64_t i = 0;
-    for (; i + LM_GROUP <= count; i += LM_GROUP) {
-        take_block(from, i, to + i);
-    }
-    for (; i < count; i++) {
-        to[i] = (lanes){from[0][i], from[1][i], from[2][i], from[3][i]};
     }
 }
 

@@ -38,9 +38,11 @@ typedef struct {
     int *ipvt; /* in: an order of the columns to begin with, the likeliest; it changes no other number */
 } grouped;
 
-/* The matrices of a group, all of one kind: bit l of the answer is set where number l has no factors, as it wants what only qrfac.c has.
- * memory is of lm_qrfac_group_size numbers, of any alignment. */
-unsigned lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory);
+/* For `count` matrices, all of one kind, and the last one again where LM_GROUP has places left: bit l of the answer is set
+ * where number l has no factors, as it wants what only qrfac.c has, or goes quicker there. memory is of lm_qrfac_group_size
+ * numbers, of any alignment. */
+unsigned lm_qrfac_group_baseline(int64_t m, int64_t n, int64_t count, const grouped *group, double *memory);
+unsigned lm_qrfac_group_avx2(int64_t m, int64_t n, int64_t count, const grouped *group, double *memory);
 
 /* GAP: rows between columns, as a distance of 4096 bytes looks like none to a processor. */
 enum { GAP = 4, VECTORS = 7 };

@@ -12,8 +12,14 @@
 #include "group_columns.h"
 #include "qrfac.h"
 
-/* Columns that a pass takes at a time: there are registers for the sums of two. */
-enum { TOGETHER = 2 };
+#ifndef VARIANT
+#define VARIANT(name) name##_baseline
+#endif
+
+/* TOGETHER: columns that a pass takes at a time: there are registers for the sums of two.
+ * WORTH: matrices from which it is no slower to fill the lanes with the last one again than to factor each alone: with two
+ * of four it takes as long. */
+enum { TOGETHER = 2, WORTH = LANES / 2 + 1 };
 
 /* The matrices: column k is at a + k stride, f behind the last, y and w of quotients behind that. The first block is of
  * those rows that m has beyond a multiple of BLOCK, and ends in zeros. */
@@ -330,12 +336,12 @@ static int
 find_column(const grouped *group, const int64_t *number, source *s)
 {
     if (group[0].a != NULL) {
-        EACH(l, LM_GROUP) {
+        EACH(l, LANES) {
             s->from[l] = group[l].a + number[l] * group[l].lda;
         }
         return 1;
     }
-    EACH(l, LM_GROUP) {
+    EACH(l, LANES) {
         const lm_quotients *q = group[l].quotients;
         s->from[l] = q->values[number[l]] + q->offset;
         s->h[l] = q->h[number[l] * q->h_stride];
@@ -349,9 +355,9 @@ take_all(const matrices *x, int64_t m, const grouped *group)
 {
     const int64_t n = x->n;
     lanes *const f = column(x, n), *const y = column(x, n + 1), *const w = column(x, n + 2);
-    source s = {.ahead = LM_GROUP * m}, of_f = {.ahead = 0};
-    const double *of_y[LM_GROUP] = {NULL}, *of_w[LM_GROUP] = {NULL};
-    EACH(l, LM_GROUP) {
+    source s = {.ahead = LANES * m}, of_f = {.ahead = 0};
+    const double *of_y[LANES] = {NULL}, *of_w[LANES] = {NULL};
+    EACH(l, LANES) {
         of_f.from[l] = group[l].f;
         if (group[l].a == NULL) {
             of_y[l] = group[l].quotients->y;
@@ -365,8 +371,8 @@ take_all(const matrices *x, int64_t m, const grouped *group)
         s.w = take_vector(m, of_w, w);
     }
     for (int64_t k = 0; k < n; k++) {
-        int64_t number[LM_GROUP];
-        EACH(l, LM_GROUP) {
+        int64_t number[LANES];
+        EACH(l, LANES) {
             number[l] = group[l].ipvt[k] - 1;
             x->number[k][l] = (double)number[l];
         }
@@ -386,8 +392,8 @@ take_all(const matrices *x, int64_t m, const grouped *group)
 static void
 give_all(const matrices *x, const grouped *group)
 {
-    double *r[LM_GROUP], *qtf[LM_GROUP];
-    EACH(l, LM_GROUP) {
+    double *r[LANES], *qtf[LANES];
+    EACH(l, LANES) {
         const grouped *to = group + l;
         r[l] = to->r;
         qtf[l] = to->qtf;
@@ -396,7 +402,7 @@ give_all(const matrices *x, const grouped *group)
         }
     }
     for (int64_t k = 0; k < x->n; k++) { /* after all acnorm: one matrix may stand in several lanes */
-        EACH(l, LM_GROUP) {
+        EACH(l, LANES) {
             group[l].ipvt[k] = (int)x->number[k][l] + 1;
         }
     }
@@ -404,8 +410,9 @@ give_all(const matrices *x, const grouped *group)
     give(x->n, x->r + x->n * x->n, qtf);
 }
 
-unsigned
-lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
+/* A bit for each that is lost. */
+static unsigned
+factor(int64_t m, int64_t n, const grouped *group, double *memory)
 {
     enum { LINE = 64 }; /* bytes of a cache */
     const int64_t rows = (m + BLOCK - 1) & ~(int64_t)(BLOCK - 1), stride = rows + GAP;
@@ -418,8 +425,18 @@ lm_qrfac_group_avx2(int64_t m, int64_t n, const grouped *group, double *memory)
     const mask lost = (m < FEW_ROWS ? eliminate_short : eliminate)(&x);
     give_all(&x, group);
     unsigned bits = 0;
-    EACH(l, LM_GROUP) {
+    EACH(l, LANES) {
         bits |= lost[l] ? 1U << l : 0U;
     }
     return bits;
+}
+
+unsigned
+VARIANT(lm_qrfac_group)(int64_t m, int64_t n, int64_t count, const grouped *group, double *memory)
+{
+    unsigned alone = 0;
+    for (int64_t k = 0; k < count; k += LANES) {
+        alone |= (count - k < WORTH ? ~0U : factor(m, n, group + k, memory)) << k;
+    }
+    return alone;
 }
