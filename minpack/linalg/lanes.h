@@ -41,11 +41,13 @@ choose(mask m, lanes yes, lanes no)
 INLINE int
 any(mask m)
 {
-    int64_t found = 0;
-    EACH(l, LANES) {
-        found |= m[l];
-    }
-    return found != 0;
+#if defined __AVX2__
+    return __builtin_ia32_movmskpd256((lanes)m) != 0;
+#elif defined __SSE2__
+    return __builtin_ia32_movmskpd((lanes)m) != 0;
+#else
+    return (m[0] | m[1]) != 0;
+#endif
 }
 
 INLINE lanes

@@ -341,11 +341,13 @@ find_column(const grouped *group, const int64_t *number, source *s)
         }
         return 1;
     }
+    const double *of_h[LANES];
     EACH(l, LANES) {
         const lm_quotients *q = group[l].quotients;
         s->from[l] = q->values[number[l]] + q->offset;
-        s->h[l] = q->h[number[l] * q->h_stride];
+        of_h[l] = q->h + number[l] * q->h_stride;
     }
+    s->h = take_number(of_h, 0);
     return any(s->h != 0.0); /* where only some are, quotients that are not finite leave the others to qrfac.c */
 }
 

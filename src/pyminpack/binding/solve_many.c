@@ -374,14 +374,14 @@ is_compiled(const many *b)
     return PyTuple_Check(b->func);
 }
 
-/* A compiled function is called for one fit after the other, so that what it needs stays in the nearest cache; for two groups
- * of those that are factored together where that has room for their Jacobians: not all want theirs at a time. */
+/* A compiled function is called for one fit after the other, so that what it needs stays in a near cache; for a few groups of
+ * those that are factored together, so that not many are left over in a round, where that has room for their Jacobians. */
 static int64_t
 most_slots(const many *b)
 {
-    enum { ROOM = 600 }; /* elements of each: of 150 x 4 a fit takes 5.0 us in place of 5.3, of 180 x 4 5.6 of 5.5 */
+    enum { GROUPS = 6, ROOM = 600 }; /* elements of each: of 150 x 4 a fit takes 5.0 us in place of 5.3, of 180 x 4 5.6 of 5.5 */
     const int together = lm_factor_in_groups(b->m, b->n) && b->m * b->n <= ROOM;
-    return !is_compiled(b) ? INT64_MAX : together ? 2 * LM_GROUP : 1;
+    return !is_compiled(b) ? INT64_MAX : together ? GROUPS * LM_GROUP : 1;
 }
 
 static int
