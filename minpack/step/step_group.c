@@ -36,7 +36,7 @@ take_all(problem *to, const stepping *group)
         qtf[l] = group[l].qtf;
         acnorm[l] = group[l].acnorm;
         x[l] = group[l].x;
-        diag[l] = group[l].diag;
+        diag[l] = state->at_start && state->mode != 2 ? group[l].acnorm : group[l].diag; /* the first D */
         to->fnorm[l] = state->fnorm;
         to->delta[l] = state->delta;
         to->factor[l] = state->factor;
@@ -102,14 +102,13 @@ magnitude(lanes x)
     return choose(x < 0.0, -x, x);
 }
 
-/* The first D, where that is wanted, and the first delta. */
+/* The first delta. */
 static void
 begin(problem *s, answer *a, mask *ours)
 {
     lanes scaled[MOST];
     mask known = *ours;
     for (int64_t j = 0; j < s->n; j++) {
-        s->diag[j] = choose(s->starts & s->scales, s->acnorm[j], s->diag[j]);
         scaled[j] = s->diag[j] * s->x[j];
     }
     a->xnorm = norm(s->n, scaled, &known);
