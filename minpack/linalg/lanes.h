@@ -7,6 +7,10 @@
 
 #include "qrfac.h"
 
+#ifndef VARIANT
+#define VARIANT(name) name##_baseline
+#endif
+
 #ifdef __AVX2__
 #define LANES 4
 #else

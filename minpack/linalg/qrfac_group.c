@@ -12,10 +12,6 @@
 #include "group_columns.h"
 #include "qrfac.h"
 
-#ifndef VARIANT
-#define VARIANT(name) name##_baseline
-#endif
-
 /* TOGETHER: columns that a pass takes at a time: there are registers for the sums of two.
  * WORTH: matrices from which it is no slower to fill the lanes with the last one again than to factor each alone: with two
  * of four it takes as long. */

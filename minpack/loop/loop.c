@@ -5,9 +5,6 @@
 #include "dispatch.h"
 #include "step_group.h"
 
-/* As many fits as take as long one by one as a group takes, which takes as long however many are in it. */
-enum { STEP_GROUP_WORTH = 2 };
-
 inline void
 lm_advance(lm_fit *fit, lm_work *work)
 {
@@ -79,9 +76,9 @@ steps_with(const lm_fit *fit, int64_t n)
 static inline unsigned
 step_together(lm_fit *const *fits, int64_t count)
 {
-#ifdef MINPACK_AVX2
+#ifdef MINPACK_GROUPS
     const int64_t n = fits[0]->n;
-    if (count < STEP_GROUP_WORTH || n > LM_STEP_GROUP_MOST || lm_isa() < ISA_AVX2) {
+    if (count == 1 || n > LM_STEP_GROUP_MOST) {
         return ~0U;
     }
     stepping group[LM_GROUP];
@@ -93,7 +90,12 @@ step_together(lm_fit *const *fits, int64_t count)
         }
         group[l] = (stepping){&fit->state, fit->x, a->r, a->qtf, a->acnorm, a->ipvt, fit->x_trial, fit->diag};
     }
-    return lm_step_group_avx2(n, group);
+#ifdef MINPACK_AVX2
+    if (lm_isa() >= ISA_AVX2) {
+        return lm_step_group_avx2(n, count, group);
+    }
+#endif
+    return lm_step_group_baseline(n, count, group);
 #else
     (void)fits, (void)count;
     return ~0U;

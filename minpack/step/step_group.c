@@ -9,14 +9,15 @@
 #include "lanes.h"
 #include "step_group.h"
 
-/* Variables: what is of a fit is on the stack. */
-enum { MOST = LM_STEP_GROUP_MOST };
+/* MOST: variables: what is of a fit is on the stack.
+ * WORTH: fits from which it is no slower to fill the lanes with the last one again than to step with each alone. */
+enum { MOST = LM_STEP_GROUP_MOST, WORTH = 2 };
 
 typedef struct {
     int64_t n;
     lanes r[MOST * MOST], qtf[MOST], x[MOST], diag[MOST], acnorm[MOST]; /* as they are given */
-    int64_t variable[MOST][LM_GROUP]; /* of each column of R, from 0 */
-    int64_t column[MOST][LM_GROUP];   /* of each variable */
+    int64_t variable[MOST][LANES]; /* of each column of R, from 0 */
+    int64_t column[MOST][LANES];   /* of each variable */
     lanes fnorm, delta, factor, gtol;
     mask starts, scales; /* at_start; D is not the driver's */
 } problem;
@@ -29,8 +30,8 @@ static void
 take_all(problem *to, const stepping *group)
 {
     const int64_t n = to->n;
-    const double *r[LM_GROUP], *qtf[LM_GROUP], *x[LM_GROUP], *diag[LM_GROUP], *acnorm[LM_GROUP];
-    EACH(l, LM_GROUP) {
+    const double *r[LANES], *qtf[LANES], *x[LANES], *diag[LANES], *acnorm[LANES];
+    EACH(l, LANES) {
         const lm_state *state = group[l].state;
         r[l] = group[l].r;
         qtf[l] = group[l].qtf;
@@ -60,7 +61,11 @@ take_all(problem *to, const stepping *group)
 INLINE lanes
 pick(const lanes *from, const int64_t *which)
 {
-    return (lanes){from[which[0]][0], from[which[1]][1], from[which[2]][2], from[which[3]][3]};
+    lanes picked;
+    EACH(l, LANES) {
+        picked[l] = from[which[l]][l];
+    }
+    return picked;
 }
 
 /* linalg/dot.f90 */
@@ -196,7 +201,7 @@ propose(const problem *s, answer *a, mask *ours)
 static void
 give_all(const problem *s, const answer *a, mask ours, const stepping *group)
 {
-    for (int64_t l = 0; l < LM_GROUP; l++) {
+    for (int64_t l = 0; l < LANES; l++) {
         if (!ours[l]) {
             continue;
         }
@@ -219,14 +224,15 @@ give_all(const problem *s, const answer *a, mask ours, const stepping *group)
     }
 }
 
-unsigned
-lm_step_group_avx2(int64_t n, const stepping *group)
+/* A bit for each that is left as it was. */
+static unsigned
+step(int64_t n, const stepping *group)
 {
     problem s;
     answer a;
     s.n = n;
     take_all(&s, group);
-    mask ours = {-1, -1, -1, -1};
+    mask ours = ~(mask){0};
     if (any(s.starts)) {
         begin(&s, &a, &ours);
     }
@@ -234,8 +240,18 @@ lm_step_group_avx2(int64_t n, const stepping *group)
     propose(&s, &a, &ours);
     give_all(&s, &a, ours, group);
     unsigned left = 0;
-    for (int64_t l = 0; l < LM_GROUP; l++) {
+    for (int64_t l = 0; l < LANES; l++) {
         left |= ours[l] ? 0U : 1U << l;
     }
     return left;
+}
+
+unsigned
+VARIANT(lm_step_group)(int64_t n, int64_t count, const stepping *group)
+{
+    unsigned alone = 0;
+    for (int64_t k = 0; k < count; k += LANES) {
+        alone |= (count - k < WORTH ? ~0U : step(n, group + k)) << k;
+    }
+    return alone;
 }

@@ -16,8 +16,9 @@ typedef struct {
     double *x_trial, *diag;
 } stepping;
 
-/* lm_step for LM_GROUP fits with their Jacobian, some of which may be one: bit l of the answer is set where number l has
- * been left as it was, and is for lm_step. */
-unsigned lm_step_group_avx2(int64_t n, const stepping *group);
+/* lm_step for `count` fits with their Jacobian, and the last one again where LM_GROUP has places left: bit l of the answer
+ * is set where number l has been left as it was, and is for lm_step. */
+unsigned lm_step_group_baseline(int64_t n, int64_t count, const stepping *group);
+unsigned lm_step_group_avx2(int64_t n, int64_t count, const stepping *group);
 
 #endif
