@@ -157,12 +157,12 @@ call_for_columns(many *b, lm_fit *const *fits, int64_t count, int64_t j, int64_t
     if (copies == 0) {
         return 0;
     }
-    const double *model = keep_answer(b, q);
-    if (model == NULL) {
+    const double *const answer = keep_answer(b, q), *model = answer;
+    if (answer == NULL) {
         return -1;
     }
     for (int64_t k = j; k < end; k++) {
-        b->values[k] = model;
+        b->values[k] = is_fixed(b, k) ? answer : model; /* read all the same, beside other columns of other fits */
         model += is_fixed(b, k) ? 0 : count * b->m;
     }
     return 0;
