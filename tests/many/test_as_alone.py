@@ -1,4 +1,4 @@
-"""Whatever is done to several fits of a batch at a time, each is the fit that `leastsq` makes of it alone."""
+"""What is done to several fits at a time leaves each the fit that `leastsq` makes of it alone."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ pytestmark = [pytest.mark.bundled, pytest.mark.usefixtures("isa")]
 
 BATCHES = 60
 KINDS = [
-    "ordinary", "linear", "equal columns", "column of zeros", "tiny or huge", "scales", "start at 0",
-    "solved", "not finite", "wild", "odd start",
+    "ordinary", "linear", "equal columns", "column of zeros", "tiny or huge", "scales",
+    "start at 0", "solved", "not finite", "wild", "odd start",
 ]  # fmt: skip
 
 
