@@ -240,7 +240,7 @@ def main() -> None:
     options = parse(__doc__)
     rounds = 1 if options.smoke else 15 if options.quick else 60
     clock = getattr(time, CLOCKS[options.clock])
-    number = 100 if options.smoke else 10_000
+    number, more = (100, 300) if options.smoke else (10_000, 100_000)
     vectors = in_vectors()
     rows = []
     for analytic in (False, True):
@@ -251,9 +251,12 @@ def main() -> None:
             (f"Gaussians, 4 × 64, {how}, two workers", peaks(number), 2),
             (f"Gaussians, exp in vectors, {how}", peaks(number, *vectors), 1),
             (f"Gaussians, exp in vectors, {how}, two workers", peaks(number, *vectors), 2),
+            (f"{more:,} such, {how}", peaks(more, *vectors), 1),
+            (f"{more:,} such, {how}, two workers", peaks(more, *vectors), 2),
         ):
             if options.only in case:
-                rows.append(row(case, fits, analytic, clock, rounds, workers))
+                times = rounds if len(fits.data) <= number else -(-rounds // 6)
+                rows.append(row(case, fits, analytic, clock, times, workers))
     group = [
         {"name": OURS, "version": pyminpack.__version__},
         {"name": MODEL, "version": f"numba {numba.__version__}"},
