@@ -4,12 +4,10 @@
 
 #include <stdint.h>
 
-/* compare:   to := w (model - y), or model - y where w is NULL; its squares
- * quotients: to := (to - fvec)/h
- * squares:   x^T x */
+/* compare: to := w (model - y), or model - y where w is NULL; its squares
+ * squares: x^T x */
 #define LM_LOOPS(isa)                                                                                                \
     double lm_compare##isa(int64_t m, const double *model, const double *y, const double *w, double *to);            \
-    void lm_quotients##isa(int64_t m, const double *restrict fvec, double h, double *restrict to);                   \
     double lm_squares##isa(int64_t m, const double *x);
 
 LM_LOOPS(_baseline)

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 #include "loops.h"
 #include "minpack.h"
+#include "quotients.h"
 
 /* Numbers from which vectors gain more than it takes to ask for them. */
 enum { VECTORS_WORTH = 16 };
@@ -50,6 +51,6 @@ lm_difference_column(int64_t m, const double *fvec, double h, double *column)
         }
     }
     else {
-        LOOP(quotients, m, fvec, h, column);
+        LOOP(quotient_column, m, column, NULL, NULL, fvec, h, column);
     }
 }

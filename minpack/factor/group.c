@@ -54,7 +54,7 @@ make_column(int64_t m, const double *values, const lm_quotients *q, const double
         return;
     }
 #endif
-    lm_quotient_column(m, values, q->y, q->w, f, h, column);
+    lm_quotient_column_baseline(m, values, q->y, q->w, f, h, column);
 }
 
 /* J out of its quotients. */
@@ -144,8 +144,8 @@ lm_group_end(lm_group *group)
     group->waiting = 0;
 }
 
-static void
-add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
+void
+lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
 {
     const int64_t k = group->waiting++;
     group->fits[k].factors = factors;
@@ -159,14 +159,8 @@ add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t co
 }
 
 void
-lm_group_add(lm_group *group, lm_factors *factors, int64_t m, const double *j, int64_t column_stride, const double *f)
-{
-    add(group, factors, m, j, column_stride, f);
-}
-
-void
 lm_group_add_quotients(lm_group *group, lm_factors *factors, int64_t m, const lm_quotients *quotients, const double *f)
 {
     group->fits[group->waiting].quotients = *quotients;
-    add(group, factors, m, NULL, m, f);
+    lm_group_add(group, factors, m, NULL, m, f);
 }

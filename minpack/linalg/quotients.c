@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #ifndef VARIANT
-#define VARIANT(name) name
+#define VARIANT(name) name##_baseline
 #endif
 
 /* Values may stand where the column is to. */

@@ -14,9 +14,9 @@ typedef struct {
     const double *y, *w;
 } lm_quotients;
 
-/* One such column, for h /= 0: the same bits by both. */
-void lm_quotient_column(int64_t m, const double *values, const double *y, const double *w, const double *f, double h,
-                        double *column);
+/* One such column, for h /= 0, perhaps where its values stand: the same bits by both. */
+void lm_quotient_column_baseline(int64_t m, const double *values, const double *y, const double *w, const double *f,
+                                 double h, double *column);
 void lm_quotient_column_avx2(int64_t m, const double *values, const double *y, const double *w, const double *f, double h,
                              double *column);
 

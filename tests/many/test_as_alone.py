@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from batches import many
 
 from pyminpack import leastsq, leastsq_many
 
@@ -12,15 +13,6 @@ KINDS = [
     "ordinary", "linear", "equal columns", "column of zeros", "tiny or huge", "scales",
     "start at 0", "solved", "not finite", "wild", "odd start",
 ]  # fmt: skip
-
-
-def many(function):
-    """Make the batch of it: fit by fit, so that all bits are those of the fit alone."""
-
-    def batch(X, *rows):
-        return np.stack([function(*each) for each in zip(X, *rows, strict=True)])
-
-    return batch
 
 
 def residuals(x, a, y, curvature, scale):

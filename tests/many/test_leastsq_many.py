@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from batches import many
 
 from pyminpack import leastsq, leastsq_many
 
@@ -18,15 +19,6 @@ def jacobian(x, y):
     with np.errstate(all="ignore"):
         shape = np.exp(-x[1] * T)
     return np.stack([shape, -x[0] * T * shape, np.ones_like(T)], axis=1)
-
-
-def many(function):
-    """Make the batch of it: fit by fit, so that all bits are those of the fit alone."""
-
-    def batch(X, *rows):
-        return np.stack([function(*each) for each in zip(X, *rows, strict=True)])
-
-    return batch
 
 
 def problems(count, seed):

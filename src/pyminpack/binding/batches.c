@@ -71,6 +71,14 @@ weigh(const many_fit *s, int64_t m, double *values)
     }
 }
 
+/* f := w (model - y) of a fit whose points may be left out. */
+static void
+compare_points(const many *b, const many_fit *s, const double *model, double *f)
+{
+    (void)lm_compare(b->m, model, s->y, NULL, f);
+    weigh(s, b->m, f);
+}
+
 /* f := w (model - y), or as it is: its norm. */
 static inline double
 compare(const many *b, const many_fit *s, const double *model, double *f)
@@ -82,8 +90,7 @@ compare(const many *b, const many_fit *s, const double *model, double *f)
         memcpy(f, model, b->m * sizeof(double));
     }
     else {
-        (void)lm_compare(b->m, model, s->y, NULL, f);
-        weigh(s, b->m, f);
+        compare_points(b, s, model, f);
     }
     return lm_norm(s->m, f);
 }
@@ -192,7 +199,7 @@ call_for_differences(many *b, lm_fit *const *fits, int64_t count)
     return status;
 }
 
-/* J of fit i, whose points may be left out: column by column. */
+/* J of fit i of a model, some of whose points are left out: column by column. */
 static void
 make_packed(const many *b, const many_fit *s, int64_t i, int64_t count, double *fjac)
 {
@@ -200,7 +207,7 @@ make_packed(const many *b, const many_fit *s, int64_t i, int64_t count, double *
         const double h = b->h[j * count + i];
         double *column = fjac + j * s->m; /* the next one is written after it, where b->m is more */
         if (h != 0.0) {
-            (void)compare(b, s, b->values[j] + i * b->m, column);
+            compare_points(b, s, b->values[j] + i * b->m, column);
         }
         lm_difference_column(s->m, s->f, h, column);
     }

@@ -65,7 +65,7 @@ factor_values(many *b, many_fit *s)
 }
 
 static int
-factor_derivatives(many *b, many_fit *s)
+factor_jacobian(many *b, many_fit *s)
 {
     double *fjac = lm_group_place(&b->group);
     if (lm_model_jacobian(&b->model, &s->fit, p_of(b, s), s->m, s->f, b->epsfcn, fjac) < 0) {
@@ -82,12 +82,9 @@ model_jacobian(void *self, lm_fit *const *fits, int64_t count)
 {
     many *b = self;
     gil_let_go(&b->lock, HUGE_VAL);
-    for (int64_t j = 0; j < b->n; j++) {
-        b->values[j] = b->group.memory + j * b->m; /* where the first J stands */
-    }
     for (int64_t i = 0; i < count; i++) {
         many_fit *s = (many_fit *)fits[i];
-        if ((b->model.derivatives == NULL ? factor_values : factor_derivatives)(b, s) < 0) {
+        if ((b->model.derivatives == NULL ? factor_values : factor_jacobian)(b, s) < 0) {
             return -1;
         }
     }

@@ -295,6 +295,9 @@ allocate_slots(stream *s)
     }
     plan = (lm_plan){s->memory, 0};
     lay_out_slots(s, &plan);
+    for (int64_t j = 0; j < n; j++) { /* a compiled function puts the first J there */
+        b->values[j] = b->group.memory + j * m;
+    }
     for (int64_t i = 0; i < b->slots; i++) {
         lm_factor_none(&s->fits[i].fit.factors, n); /* whose order the first Jacobian is to begin with */
     }
